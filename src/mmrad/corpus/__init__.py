@@ -1,0 +1,5 @@
+"""The corpus on disk: samples, their references and their reasoning texts."""
+
+from mmrad.corpus.store import Corpus, Reference, SourceInfo, write_corpus
+
+__all__ = ["Corpus", "Reference", "SourceInfo", "write_corpus"]

@@ -1,0 +1,144 @@
+"""The one protocol of all inspectors, and how a model's text becomes a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mmrad.answer import Answer, Instance, parse
+from mmrad.errors import DataError
+from mmrad.image import read_image
+from mmrad.prompt import Message, Prompts, load_prompts
+from mmrad.sample import Pair, Region, Status, Usage, Verdict
+from mmrad.view import Budget, View, make_view
+
+
+class Inspector(Protocol):
+    """Gives verdicts on pairs.
+
+    Attributes:
+        name: Short name for tables and file names.
+    """
+
+    name: str
+
+    def key(self) -> dict[str, Any]:
+        """Everything besides the images that can change an answer, as JSON values."""
+
+    def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
+        """Yield `(index into pairs, verdict)` as they come, in any order, each index exactly once.
+
+        A pair that cannot be judged yields a verdict with its status; only what makes every answer
+        impossible (a model that does not load) raises.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSettings:
+    """How a multimodal model is asked, whatever serves it.
+
+    Attributes:
+        prompts: The wordings.
+        budget: Area of the views in pixels.
+        reasoning: Whether to ask for reasoning.
+        domain_knowledge: Known anomaly labels by category, told to the model; empty for none.
+        max_tokens: Limit of an answer.
+        temperature: Sampling temperature; 0 is greedy.
+        min_p: Smallest probability of a token relative to the likeliest; 0 switches it off.
+        seed: Seed of sampling.
+    """
+
+    prompts: Prompts = field(default_factory=load_prompts)
+    budget: Budget = Budget()
+    reasoning: bool = True
+    domain_knowledge: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    max_tokens: int = 512
+    temperature: float = 0.0
+    min_p: float = 0.0
+    seed: int = 0
+
+    def key(self) -> dict[str, Any]:
+        """The settings as JSON values, for keys of runs."""
+        return {
+            "prompts": self.prompts.name,
+            "prompts_hash": self.prompts.hash,
+            "max_pixels": self.budget.max_pixels,
+            "min_pixels": self.budget.min_pixels,
+            "reasoning": self.reasoning,
+            "domain_knowledge": {name: list(labels) for name, labels in sorted(self.domain_knowledge.items())},
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "min_p": self.min_p,
+            "seed": self.seed,
+        }
+
+    def ask(self, pair: Pair) -> tuple[list[Message], View]:
+        """The messages for a pair, and the view of the query whose pixels the answer is in.
+
+        Raises:
+            DataError: When an image cannot be read or has no view; the message names it.
+        """
+        query = self._view(pair.image)
+        references = [self._view(path) for path in pair.references]
+        labels = self.domain_knowledge.get(pair.sample.category)
+        knowledge = (pair.sample.category, labels) if labels else None
+        messages = self.prompts.inspection(
+            query, references, reasoning=self.reasoning, domain_knowledge=knowledge
+        )
+        return messages, query
+
+    def _view(self, path: Any) -> View:
+        try:
+            return make_view(read_image(path), self.budget)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def verdict_from_text(
+    text: str,
+    view: View,
+    *,
+    truncated: bool = False,
+    score: float | None = None,
+    usage: Usage = Usage(),
+    model_reported: str | None = None,
+) -> Verdict:
+    """Parse a model's text into a verdict, boxes in original pixels.
+
+    Args:
+        text: The model's whole answer, coordinates in pixels of the view.
+        view: View of the query.
+        truncated: Whether the model stopped at its token limit.
+        score: Degree of anomaly, when the model gives one.
+        usage: What the answer cost.
+        model_reported: The model the response says it came from.
+    """
+    answer: Answer = parse(text)
+    status: Status = answer.status
+    if truncated and (status != "ok" or "</answer>" not in text):  # more places might have followed
+        status = "truncated"
+    regions = [region for place in answer.instances if (region := _region(place, view))]
+    outside = len(answer.instances) - len(regions)
+    detail = "; ".join(filter(None, [answer.detail, f"dropped {outside} box(es) outside the image" if outside else ""]))
+    return Verdict(
+        anomalous=answer.anomalous if status == "ok" else None,
+        regions=tuple(regions) if status == "ok" else (),
+        think=answer.think,
+        raw_text=text,
+        score=score if status == "ok" else None,
+        status=status,
+        detail=detail,
+        usage=usage,
+        model_reported=model_reported,
+    )
+
+
+def failed_verdict(status: Status, detail: str, *, raw_text: str = "", model_reported: str | None = None) -> Verdict:
+    """A verdict that says why there is no judgement."""
+    return Verdict(None, (), "", raw_text, None, status, detail, Usage(), model_reported)
+
+
+def _region(place: Instance, view: View) -> Region | None:
+    box = view.to_original(place.box).clipped(view.original_wh)
+    return Region(box, place.label) if box else None

@@ -1,0 +1,136 @@
+"""Prompts: what is said to a model, as chat messages made of text and views.
+
+The structure follows the paper's Table 2 and its domain-knowledge prompt (section 4.1). The wording lies in
+TOML files and can be replaced; its hash goes into every result, since answers depend on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from mmrad.answer import Instance
+from mmrad.errors import DataError
+from mmrad.view import View
+
+BUILT_IN = ("default", "brief")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message; its parts are texts and images in reading order."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str | View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A set of wordings, one field for each role a sentence plays; see `prompts/default.toml`."""
+
+    name: str
+    system: str
+    reference: str
+    no_reference: str
+    location: str
+    domain_knowledge: str
+    reasoning_format: str
+    answer_format: str
+    teacher_anomalous: str
+    teacher_normal: str
+    opposite_of_normal: str
+    opposite_of_anomalous: str
+
+    @property
+    def hash(self) -> str:
+        """First 12 hex digits of the SHA-256 over all wordings."""
+        text = "\x1f".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def inspection(
+        self,
+        query: View,
+        references: Sequence[View] = (),
+        *,
+        reasoning: bool = True,
+        domain_knowledge: tuple[str, Sequence[str]] | None = None,
+    ) -> list[Message]:
+        """The messages that ask for a verdict: references first, the query last.
+
+        Args:
+            query: View of the image under inspection.
+            references: Views of normal images; none asks without reference.
+            reasoning: Whether to ask for reasoning before the answer.
+            domain_knowledge: Category and its known anomaly labels.
+        """
+        return self._messages(query, references, self._task(references, reasoning, domain_knowledge))
+
+    def teacher(self, marked_query: View, references: Sequence[View], truth: Sequence[Instance]) -> list[Message]:
+        """The messages that ask a teacher for a reasoning text under hints.
+
+        Args:
+            marked_query: View of the query with the true boxes drawn in red.
+            references: Views of normal images.
+            truth: The true places in pixels of the view; none for a normal query.
+        """
+        hint = ", ".join(f"({list(place.box.rounded())}, '{place.label}')" for place in truth)
+        told = _fill(self.teacher_anomalous, hint=hint) if truth else self.teacher_normal
+        return self._messages(marked_query, references, [*self._task(references, True, None), told])
+
+    def opposite(self, query: View, references: Sequence[View], *, anomalous: bool) -> list[Message]:
+        """The messages that ask for a wrong text, for contrastive sampling.
+
+        Args:
+            query: View of the unmarked query.
+            references: Views of normal images.
+            anomalous: The truth, whose opposite is told.
+        """
+        told = self.opposite_of_anomalous if anomalous else self.opposite_of_normal
+        return self._messages(query, references, [*self._task(references, True, None), told])
+
+    def _task(
+        self, references: Sequence[View], reasoning: bool, knowledge: tuple[str, Sequence[str]] | None
+    ) -> list[str]:
+        images = "image is" if len(references) == 1 else f"{len(references)} images are"
+        lines = [_fill(self.reference, count_words=images) if references else self.no_reference, self.location]
+        if knowledge:
+            category, labels = knowledge
+            lines.append(_fill(self.domain_knowledge, category=category, labels=", ".join(labels)))
+        return [*lines, self.reasoning_format if reasoning else self.answer_format]
+
+    def _messages(self, query: View, references: Sequence[View], lines: Sequence[str]) -> list[Message]:
+        return [
+            Message("system", (self.system,)),
+            Message("user", (*references, query, "\n".join(lines))),
+        ]
+
+
+def load_prompts(name_or_file: str = "default") -> Prompts:
+    """Load a built-in set of prompts by name, or a user's own from a TOML file.
+
+    Raises:
+        DataError: When the file is missing, is not TOML, or lacks or adds a field.
+    """
+    if name_or_file in BUILT_IN:
+        text = resources.files("mmrad").joinpath("prompts", f"{name_or_file}.toml").read_text("utf-8")
+        return Prompts(**tomllib.loads(text))
+    path = Path(name_or_file)
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable prompt file ({error}); built in are {', '.join(BUILT_IN)}") from error
+    wanted = {field.name for field in fields(Prompts)}
+    if values.keys() != wanted or not all(isinstance(value, str) for value in values.values()):
+        wrong = sorted(wanted ^ values.keys()) or "a value that is no text"
+        raise DataError(f"{path}: a prompt file has exactly the texts {sorted(wanted)}; check {wrong}")
+    return Prompts(**values)
+
+
+def _fill(text: str, **values: str) -> str:
+    return Template(text).safe_substitute(values)

@@ -1,0 +1,103 @@
+"""Views: an image as the model sees it, with the exact map back to the original's pixels.
+
+Qwen2.5-VL resizes every image so that both sides are multiples of 28 and the area lies within a budget, and
+answers in pixels of the result. mmrad makes that resize itself, so that no server can make another one:
+a view passes the model's own processor unchanged
+(the rule is the one of transformers' Qwen2-VL image processor).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+
+from mmrad.box import Box
+from mmrad.image import RGB
+
+FACTOR = 28
+"""Side of the square of pixels behind one image token: patch 14, merged 2 x 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Smallest and largest area of a view, in pixels.
+
+    The default upper bound, 768 image tokens, lets two images and the text fit the paper's 2048 tokens.
+    """
+
+    min_pixels: int = 4 * FACTOR * FACTOR
+    max_pixels: int = 768 * FACTOR * FACTOR
+
+    def __post_init__(self) -> None:
+        if not FACTOR * FACTOR <= self.min_pixels <= self.max_pixels:
+            raise ValueError(f"not a pixel budget: {self.min_pixels}..{self.max_pixels}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A resized image and the map between its pixels and the original's.
+
+    Attributes:
+        image: The pixels the model sees, shape `(height, width, 3)`, both sides multiples of 28.
+        original_wh: Width and height of the original image.
+    """
+
+    image: RGB
+    original_wh: tuple[int, int]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the view in pixels."""
+        return (self.image.shape[1], self.image.shape[0])
+
+    def to_view(self, box: Box) -> Box:
+        """A box in original pixels, expressed in view pixels."""
+        return rescale(box, self.original_wh, self.size_wh)
+
+    def to_original(self, box: Box) -> Box:
+        """A box in view pixels, expressed in original pixels."""
+        return rescale(box, self.size_wh, self.original_wh)
+
+
+def rescale(box: Box, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Box:
+    """Move a box between two sizes (width, height) of the same picture."""
+    return box.scaled(to_wh[0] / from_wh[0], to_wh[1] / from_wh[1])
+
+
+def view_size(original_wh: tuple[int, int], budget: Budget) -> tuple[int, int]:
+    """Width and height of the view of an image, both multiples of 28, area within the budget.
+
+    Args:
+        original_wh: Width and height of the image.
+        budget: Area bounds; a budget below the smallest possible view of a long image is exceeded.
+
+    Raises:
+        ValueError: When one side is more than 200 times the other, which Qwen2.5-VL refuses.
+    """
+    width, height = original_wh
+    if min(width, height) < 1 or max(width, height) > 200 * min(width, height):
+        raise ValueError(f"an image of {width}x{height} has an aspect ratio no model accepts (limit 200)")
+    w, h = (max(FACTOR, round(side / FACTOR) * FACTOR) for side in (width, height))
+    if w * h > budget.max_pixels:
+        shrink = math.sqrt(width * height / budget.max_pixels)
+        w, h = (max(FACTOR, math.floor(side / shrink / FACTOR) * FACTOR) for side in (width, height))
+    elif w * h < budget.min_pixels:
+        grow = math.sqrt(budget.min_pixels / (width * height))
+        w, h = (math.ceil(side * grow / FACTOR) * FACTOR for side in (width, height))
+    return (w, h)
+
+
+def make_view(image: RGB, budget: Budget) -> View:
+    """Resize an image into a view within the budget.
+
+    Args:
+        image: Shape `(height, width, 3)`.
+        budget: Area bounds in pixels.
+    """
+    height, width = image.shape[:2]
+    size = view_size((width, height), budget)
+    shrinking = size[0] * size[1] < width * height
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+    return View(resized.astype(image.dtype), (width, height))
