@@ -50,7 +50,9 @@ class Journal:
         """Start using the journal; it is flushed and closed at the end, whatever happens."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Flush and close."""
         self.flush()
         self._file.close()
@@ -71,7 +73,9 @@ def read_journal(path: Path) -> Iterator[Record]:
             try:
                 record = json.loads(line)
             except ValueError as error:
-                raise DataError(f"{path}, line {number}: not JSON ({error}); remove the line to redo its work") from error
+                raise DataError(
+                    f"{path}, line {number}: not JSON ({error}); remove the line to redo its work"
+                ) from error
             yield record
 
 

@@ -71,7 +71,9 @@ class Prompts:
         """
         return self._messages(query, references, self._task(references, reasoning, domain_knowledge))
 
-    def teacher(self, marked_query: View, references: Sequence[View], truth: Sequence[Instance]) -> list[Message]:
+    def teacher(
+        self, marked_query: View, references: Sequence[View], truth: Sequence[Instance]
+    ) -> list[Message]:
         """The messages that ask a teacher for a reasoning text under hints.
 
         Args:
@@ -98,7 +100,10 @@ class Prompts:
         self, references: Sequence[View], reasoning: bool, knowledge: tuple[str, Sequence[str]] | None
     ) -> list[str]:
         images = "image is" if len(references) == 1 else f"{len(references)} images are"
-        lines = [_fill(self.reference, count_words=images) if references else self.no_reference, self.location]
+        lines = [
+            _fill(self.reference, count_words=images) if references else self.no_reference,
+            self.location,
+        ]
         if knowledge:
             category, labels = knowledge
             lines.append(_fill(self.domain_knowledge, category=category, labels=", ".join(labels)))
@@ -124,7 +129,9 @@ def load_prompts(name_or_file: str = "default") -> Prompts:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable prompt file ({error}); built in are {', '.join(BUILT_IN)}") from error
+        raise DataError(
+            f"{path}: not a readable prompt file ({error}); built in are {', '.join(BUILT_IN)}"
+        ) from error
     wanted = {field.name for field in fields(Prompts)}
     if values.keys() != wanted or not all(isinstance(value, str) for value in values.values()):
         wrong = sorted(wanted ^ values.keys()) or "a value that is no text"

@@ -64,8 +64,12 @@ def load_manifest(folder: Path) -> Manifest:
         raise DataError(f"{path}: unreadable ({error}); build the corpus again") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise DataError(f"{path}: schema {version} is newer than this mmrad reads ({SCHEMA_VERSION}); upgrade mmrad")
+        raise DataError(
+            f"{path}: schema {version} is newer than this mmrad reads ({SCHEMA_VERSION}); upgrade mmrad"
+        )
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path}: not a corpus manifest ({error.errors()[0]['msg']}); build the corpus again") from error
+        raise DataError(
+            f"{path}: not a corpus manifest ({error.errors()[0]['msg']}); build the corpus again"
+        ) from error

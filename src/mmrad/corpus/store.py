@@ -1,9 +1,9 @@
 """Reading and writing a corpus folder.
 
-    corpus.json               the manifest
-    samples/SOURCE.parquet    one row a sample
-    references.parquet        one row for each (sample, rank)
-    texts/TEACHER.jsonl       what a teacher wrote, appended as it comes (mmrad.teach)
+corpus.json               the manifest
+samples/SOURCE.parquet    one row a sample
+references.parquet        one row for each (sample, rank)
+texts/TEACHER.jsonl       what a teacher wrote, appended as it comes (mmrad.teach)
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ from mmrad.errors import DataError, UsageError
 from mmrad.files import atomic_path
 from mmrad.sample import Pair, Region, Sample
 
-_REGION = pa.struct(
-    [("box", pa.list_(pa.float64(), 4)), ("label", pa.string()), ("mask", pa.string())]
-)
+_REGION = pa.struct([("box", pa.list_(pa.float64(), 4)), ("label", pa.string()), ("mask", pa.string())])
 _SAMPLES = pa.schema(
     [
         ("id", pa.string()),
@@ -145,9 +143,7 @@ class Corpus:
 
     def write_references(self, references: Iterable[Reference]) -> None:
         """Replace the references of the corpus, atomically."""
-        rows = [
-            {name: getattr(reference, name) for name in _REFERENCES.names} for reference in references
-        ]
+        rows = [{name: getattr(reference, name) for name in _REFERENCES.names} for reference in references]
         _write_table(self.path / "references.parquet", pa.Table.from_pylist(rows, schema=_REFERENCES))
         self.__dict__.pop("references", None)
 
@@ -206,11 +202,13 @@ def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[S
 
 def _row(sample: Sample) -> dict[str, Any]:
     regions = [
-        {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask} for region in sample.regions
+        {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
+        for region in sample.regions
     ]
     width, height = sample.size_wh
     plain = {
-        name: getattr(sample, name) for name in ("id", "source", "category", "split", "image", "licence", "provenance")
+        name: getattr(sample, name)
+        for name in ("id", "source", "category", "split", "image", "licence", "provenance")
     }
     return {
         **plain, "width": width, "height": height, "regions": regions,

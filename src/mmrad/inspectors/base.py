@@ -66,7 +66,9 @@ class InspectionSettings:
             "max_pixels": self.budget.max_pixels,
             "min_pixels": self.budget.min_pixels,
             "reasoning": self.reasoning,
-            "domain_knowledge": {name: list(labels) for name, labels in sorted(self.domain_knowledge.items())},
+            "domain_knowledge": {
+                name: list(labels) for name, labels in sorted(self.domain_knowledge.items())
+            },
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "min_p": self.min_p,
@@ -120,7 +122,9 @@ def verdict_from_text(
         status = "truncated"
     regions = [region for place in answer.instances if (region := _region(place, view))]
     outside = len(answer.instances) - len(regions)
-    detail = "; ".join(filter(None, [answer.detail, f"dropped {outside} box(es) outside the image" if outside else ""]))
+    detail = "; ".join(
+        filter(None, [answer.detail, f"dropped {outside} box(es) outside the image" if outside else ""])
+    )
     return Verdict(
         anomalous=answer.anomalous if status == "ok" else None,
         regions=tuple(regions) if status == "ok" else (),
@@ -134,7 +138,9 @@ def verdict_from_text(
     )
 
 
-def failed_verdict(status: Status, detail: str, *, raw_text: str = "", model_reported: str | None = None) -> Verdict:
+def failed_verdict(
+    status: Status, detail: str, *, raw_text: str = "", model_reported: str | None = None
+) -> Verdict:
     """A verdict that says why there is no judgement."""
     return Verdict(None, (), "", raw_text, None, status, detail, Usage(), model_reported)
 
