@@ -1,0 +1,242 @@
+"""All figures of a run: per category, then the mean over categories, per source and overall."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mmrad.metrics import detection, localization
+from mmrad.metrics.detection import detection_counts, detection_figures
+from mmrad.metrics.intervals import cluster_of, percentile_interval, resampled_counts
+from mmrad.metrics.localization import localization_counts, localization_figures
+from mmrad.metrics.ranking import auroc, average_precision
+from mmrad.metrics.ratios import Floats, mean_defined
+from mmrad.sample import Sample, Verdict
+
+IOU_THRESHOLDS = (0.1, 0.3, 0.5)
+LEVEL = 0.95
+MISSING = "missing"
+"""The status counted for a sample that has no verdict at all."""
+
+COUNTS = detection.COLUMNS + tuple(f"iou{t}_{name}" for t in IOU_THRESHOLDS for name in localization.COLUMNS)
+"""Names of the counts: detection outcomes, then matched, false and missed boxes at each IoU threshold."""
+
+COUNTED_FIGURES = tuple(
+    prefix + name
+    for prefix in ("", *(f"iou{t}_" for t in IOU_THRESHOLDS))
+    for name in ("accuracy", "recall", "precision")
+)
+"""Names of the figures made from counts: detection, then localization at each IoU threshold."""
+
+RANKING_FIGURES = ("auroc", "average_precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a table.
+
+    Attributes:
+        value: In [0, 1]; None when undefined (0/0, or no score).
+        low: Lower end of the bootstrap interval; None where there is none.
+        high: Its upper end.
+        categories: Over how many categories the mean was taken: those where the figure is defined.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    categories: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row of a table: a category, a source or everything.
+
+    Attributes:
+        source: The source, or None for everything.
+        category: The category, or None for a whole source or everything.
+        categories: How many categories it has.
+        samples: How many queries.
+        anomalous: How many of them are anomalous.
+        unanswered: How many queries have no judgement, by status.
+        counts: Summed counts by the names in `COUNTS`.
+        figures: By the names in `COUNTED_FIGURES` and `RANKING_FIGURES`; of a source or everything they are
+            means over categories, not figures of the summed counts.
+    """
+
+    source: str | None
+    category: str | None
+    categories: int
+    samples: int
+    anomalous: int
+    unanswered: dict[str, int]
+    counts: dict[str, int]
+    figures: dict[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """All figures of one run.
+
+    Attributes:
+        overall: Means over all categories.
+        sources: Means over the categories of each source, in order of first occurrence.
+        categories: One row a category, sources kept together.
+        level: Share of the bootstrap draws inside the intervals.
+        resamples: How many draws.
+        seed: Seed of the draws.
+    """
+
+    overall: Group
+    sources: tuple[Group, ...]
+    categories: tuple[Group, ...]
+    level: float
+    resamples: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores as plain JSON values; undefined figures are null."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Category:
+    """One category: its own figures, the draws of them, and what the groups above it need."""
+
+    source: str
+    name: str
+    anomalous: int
+    samples: int
+    clusters: int
+    unanswered: Counter[str]
+    counts: Floats
+    figures: dict[str, float]
+    draws: dict[str, Floats]
+
+
+def score(
+    samples: Sequence[Sample], verdicts: Mapping[str, Verdict], *, resamples: int = 1000, seed: int = 0
+) -> Scores:
+    """Compare verdicts with the truth.
+
+    Places count only where the verdict says anomalous. A sample without a verdict is unanswered, with the
+    status `missing`; a verdict without a sample is left out.
+
+    Args:
+        samples: The queries; ids are unique.
+        verdicts: Verdicts by sample id.
+        resamples: Bootstrap draws for the intervals.
+        seed: Seed of the draws; the same seed gives the same intervals for the samples in any order.
+
+    Raises:
+        ValueError: When there are no samples.
+    """
+    if not samples:
+        raise ValueError("no samples to score")
+    members: dict[tuple[str, str], list[Sample]] = {}
+    for sample in sorted(samples, key=lambda sample: sample.id):
+        members.setdefault((sample.source, sample.category), []).append(sample)
+    rng = np.random.default_rng(seed)
+    categories = [_score_category(members[key], verdicts, resamples, rng) for key in sorted(members)]
+    return Scores(
+        overall=_group(categories, None, None),
+        sources=tuple(
+            _group([category for category in categories if category.source == source], source, None)
+            for source in dict.fromkeys(category.source for category in categories)
+        ),
+        categories=tuple(_group([category], category.source, category.name) for category in categories),
+        level=LEVEL,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def sample_counts(sample: Sample, verdict: Verdict | None) -> Floats:
+    """The counts of one query, in the order of `COUNTS`."""
+    judged = verdict.anomalous if verdict else None
+    predicted = [region.box for region in verdict.regions] if verdict and judged else []
+    true = [region.box for region in sample.regions]
+    places = [localization_counts(predicted, true, threshold) for threshold in IOU_THRESHOLDS]
+    return np.concatenate([detection_counts(sample.anomalous, judged), *places])
+
+
+def counted_figures(counts: Floats) -> dict[str, Floats]:
+    """Detection and localization figures from summed counts.
+
+    Args:
+        counts: Array of shape `(..., len(COUNTS))`.
+
+    Returns:
+        Arrays of shape `(...)` by the names in `COUNTED_FIGURES`; NaN where undefined.
+    """
+    split = len(detection.COLUMNS)
+    figures = detection_figures(counts[..., :split])
+    for threshold, places in zip(
+        IOU_THRESHOLDS, np.split(counts[..., split:], len(IOU_THRESHOLDS), axis=-1), strict=True
+    ):
+        for name, value in localization_figures(places).items():
+            figures[f"iou{threshold}_{name}"] = value
+    return figures
+
+
+def _score_category(
+    samples: Sequence[Sample], verdicts: Mapping[str, Verdict], resamples: int, rng: np.random.Generator
+) -> _Category:
+    found = [verdicts.get(sample.id) for sample in samples]
+    counts = np.stack([sample_counts(*pair) for pair in zip(samples, found, strict=True)])
+    truth = [sample.anomalous for sample in samples]
+    scores = [verdict.score if verdict else None for verdict in found]
+    ranking = (auroc(scores, truth), average_precision(scores, truth))
+    figures = {name: float(value) for name, value in counted_figures(counts.sum(axis=0)).items()}
+    for name, value in zip(RANKING_FIGURES, ranking, strict=True):
+        figures[name] = np.nan if value is None else value
+    clusters = [cluster_of(sample) for sample in samples]
+    return _Category(
+        source=samples[0].source,
+        name=samples[0].category,
+        anomalous=sum(truth),
+        samples=len(samples),
+        clusters=len(set(clusters)),
+        unanswered=Counter(
+            verdict.status if verdict else MISSING
+            for verdict in found
+            if verdict is None or verdict.anomalous is None
+        ),
+        counts=counts.sum(axis=0),
+        figures=figures,
+        draws=counted_figures(resampled_counts(counts, clusters, resamples, rng)),
+    )
+
+
+def _group(members: Sequence[_Category], source: str | None, category: str | None) -> Group:
+    unanswered: Counter[str] = Counter()
+    for member in members:
+        unanswered.update(member.unanswered)
+    totals = np.sum([member.counts for member in members], axis=0)
+    return Group(
+        source=source,
+        category=category,
+        categories=len(members),
+        samples=sum(member.samples for member in members),
+        anomalous=sum(member.anomalous for member in members),
+        unanswered=dict(sorted(unanswered.items())),
+        counts={name: int(total) for name, total in zip(COUNTS, totals, strict=True)},
+        figures={name: _figure(members, name) for name in COUNTED_FIGURES + RANKING_FIGURES},
+    )
+
+
+def _figure(members: Sequence[_Category], name: str) -> Figure:
+    values = np.array([member.figures[name] for member in members])
+    categories = int((~np.isnan(values)).sum())
+    if not categories:
+        return Figure(None, None, None, 0)
+    interval = None
+    if name in COUNTED_FIGURES and any(member.clusters > 1 for member in members):
+        draws = mean_defined(np.stack([member.draws[name] for member in members]), axis=0)
+        interval = percentile_interval(draws, LEVEL)
+    low, high = interval or (None, None)
+    return Figure(float(mean_defined(values, axis=0)), low, high, categories)

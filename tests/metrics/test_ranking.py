@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from mmrad.metrics.ranking import auroc, average_precision
+
+# Few distinct scores, so that most lists have ties.
+ranked = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.booleans()), min_size=2).filter(
+    lambda rows: len({truth for _, truth in rows}) == 2
+)
+
+
+@given(ranked)
+def test_agree_with_scikit_learn(rows: list[tuple[float, bool]]) -> None:
+    scores, truth = (list(column) for column in zip(*rows, strict=True))
+    assert auroc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
+    assert average_precision(scores, truth) == pytest.approx(average_precision_score(truth, scores))
+
+
+@given(ranked)
+def test_auroc_of_the_opposite_truth_is_the_rest(rows: list[tuple[float, bool]]) -> None:
+    scores, truth = (list(column) for column in zip(*rows, strict=True))
+    area, opposite = auroc(scores, truth), auroc(scores, [not value for value in truth])
+    assert area is not None
+    assert opposite == pytest.approx(1 - area)
+
+
+@pytest.mark.parametrize("measure", [auroc, average_precision])
+@pytest.mark.parametrize(
+    ("scores", "truth"),
+    [
+        ([0.1, 0.9], [True, True]),
+        ([0.1, 0.9], [False, False]),
+        ([0.1, None, 0.9], [False, True, True]),
+        ([0.1, float("nan")], [False, True]),
+        ([], []),
+    ],
+    ids=["no normal", "no anomalous", "score missing", "score not a number", "nothing"],
+)
+def test_undefined_is_none(measure: type, scores: list[float | None], truth: list[bool]) -> None:
+    assert measure(scores, truth) is None
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match="2 scores but 1"):
+        auroc([0.1, 0.2], [True])
