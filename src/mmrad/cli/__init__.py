@@ -1,0 +1,57 @@
+"""The command line: one module a command; heavy packages are imported inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mmrad import __version__
+from mmrad.cli import bench, build, demo, doctor, factory, inspect, reference, report, sources, stats, teach, train
+from mmrad.errors import MmradError, UsageError
+
+app = typer.Typer(
+    name="mmrad",
+    help="Industrial anomaly detection with multimodal large language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("demo")(demo.demo)
+app.command("inspect")(inspect.inspect)
+app.command("sources")(sources.sources)
+app.command("factory")(factory.factory)
+app.command("build")(build.build)
+app.command("stats")(stats.stats)
+app.command("reference")(reference.reference)
+app.command("teach")(teach.teach)
+app.command("verify")(teach.verify)
+app.command("bench")(bench.bench)
+app.command("report")(report.report)
+app.add_typer(train.app, name="train")
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    if version:
+        typer.echo(f"mmrad {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed, 2 wrong usage, 130 interrupted with what was done kept."""
+    try:
+        app()
+    except MmradError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        typer.secho("interrupted; what was done is kept: run the same command again to go on", err=True)
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""`python -m mmrad.cli`."""
+
+from mmrad.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""`mmrad inspect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmrad.cli.options import BaseUrlOption, JsonOption, ModelHelp, PromptsOption
+from mmrad.errors import ProviderError
+from mmrad.sample import Verdict
+
+
+def inspect(
+    part: Annotated[Path, typer.Argument(help="Image of the part to judge.")],
+    reference: Annotated[list[Path], typer.Option(help="Image of a good part; may be repeated.")],
+    model: Annotated[str, typer.Option(help=ModelHelp)] = "anomaly-r1-nano",
+    out: Annotated[Path | None, typer.Option(help="Annotated picture; beside PART by default.")] = None,
+    prompts: PromptsOption = "default",
+    base_url: BaseUrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge one part against good ones: a verdict, the reason, and a picture with boxes.
+
+    Example:  mmrad inspect part.png --reference good.png
+    """
+    from mmrad.inspectors.base import InspectionSettings
+    from mmrad.inspectors.make import make_inspector
+    from mmrad.picture import annotate
+    from mmrad.prompt import load_prompts
+    from mmrad.sample import Pair, Sample
+
+    # An unreadable picture should be told before a model is loaded.
+    from mmrad.image import encode_png, read_image
+
+    image = read_image(part)
+    for path in reference:
+        read_image(path)
+    height, width = image.shape[:2]
+    sample = Sample(part.stem, "user", part.parent.name, "test", part.name, (width, height), (), "")
+    inspector = make_inspector(model, InspectionSettings(prompts=load_prompts(prompts)), base_url=base_url)
+    [(_, verdict)] = list(inspector.inspect([Pair(sample, part, tuple(reference))]))
+    picture = out or part.with_name(f"{part.stem}.inspected.png")
+    if verdict.status == "ok":
+        picture.write_bytes(encode_png(annotate(image, verdict)))
+    if as_json:
+        typer.echo(json.dumps({**_record(verdict), "picture": str(picture) if verdict.status == "ok" else None}))
+    else:
+        _tell(verdict, picture)
+    if verdict.status != "ok":
+        raise ProviderError(f"{inspector.name} gave no judgement ({verdict.status}): {verdict.detail}")
+
+
+def _record(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "status": verdict.status,
+        "anomalous": verdict.anomalous,
+        "score": verdict.score,
+        "regions": [{"box_xyxy": list(region.box.xyxy), "label": region.label} for region in verdict.regions],
+        "think": verdict.think,
+        "detail": verdict.detail,
+    }
+
+
+def _tell(verdict: Verdict, picture: Path) -> None:
+    if verdict.status != "ok":
+        return
+    typer.secho("ANOMALOUS" if verdict.anomalous else "NORMAL", fg="red" if verdict.anomalous else "green", bold=True)
+    if verdict.score is not None:
+        typer.echo(f"probability of an anomaly: {verdict.score:.2f}")
+    for region in verdict.regions:
+        typer.echo(f"  {region.label or 'anomaly'} at x {region.box.x1:.0f}-{region.box.x2:.0f}, "
+                   f"y {region.box.y1:.0f}-{region.box.y2:.0f}")  # fmt: skip
+    typer.echo(f"reason: {verdict.think}")
+    typer.echo(f"picture: {picture}")

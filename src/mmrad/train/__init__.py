@@ -1,0 +1,1 @@
+"""Training: the nano model, supervised fine-tuning, and what a training reads."""
