@@ -5,14 +5,16 @@
 
 Parsing never raises and never guesses: what cannot be read is `unparsed`, what was cut is `truncated`, and
 neither is ever "normal". Coordinates stay in the space the model wrote them in; the caller converts.
+Every step is linear in the length of the text: a model stuck in a loop writes 100 kB of brackets.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from mmrad.box import Box
@@ -47,21 +49,51 @@ class Answer:
     detail: str = ""
 
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_FOUR = re.compile(rf"[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]")
-_BOX_KEY = re.compile(r"['\"‘’“”]?\bb?box(?:[ _]?2d)?['\"‘’“”]?\s*:", re.IGNORECASE)
+_LARGEST, _SMALLEST_SIDE = 1e7, 1e-6
+"""Beyond these, numbers are no place in any image and could over- or underflow when rescaled."""
+
+_TAG = re.compile(r"(</?(?:think|answer)>)", re.IGNORECASE)
+_CUT_TAG = re.compile(r"</?[a-z]{0,6}$", re.IGNORECASE)
+# Possessive quantifiers (`++`) keep a long run of digits or quotes from being tried at every split.
+_NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?\d++)?+)"
+_FOUR = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+[\])]")
+_QUOTE = "['\"‘’“”]"
+_BRACE_OR_KEY = re.compile(
+    rf"[{{}}]|{_QUOTE}?\b(?:b|bounding[ _]?)?box(?:es)?(?:[ _]?2d)?{_QUOTE}?\s*+:", re.IGNORECASE
+)
 _LABEL = re.compile(
-    r"label['\"‘’“”]?\s*:\s*(?:'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"|[‘“]([^’”]*)[’”])", re.IGNORECASE
+    rf"\blabel{_QUOTE}?\s*+:\s*+(?:(['‘’])|([\"“”])|([^\s,}}\]{{][^,}}\]{{\n]*+))",
+    re.IGNORECASE,
 )
-_VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-_LEADING = re.compile(r"[\s*_`'\"#>:\-]*(?:json|python)?[\s*_`'\"]*(yes|no)\b", re.IGNORECASE)
-_STRICT_INSTANCE = (
-    rf"\{{'bbox_2d': \[{_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}\], 'label': '(?:\\.|[^'\\{{}}])*'\}}"
+# A quote inside a label ("worker's") is followed by no delimiter. Texts from a word processor may open
+# with a straight quote and close with a curly one: believed only where the object clearly goes on or ends.
+_LABEL_END = {
+    kind: re.compile(
+        rf"\\.|(?P<quote>{straight}(?=\s*+[,}}\]])|{curly}(?=\s*+(?:\}}|,\s*+{_QUOTE}b?box)))"
+        r"|(?P<lost>\}\s*+(?:,\s*+)?+\{)",
+        re.DOTALL,
+    )
+    for kind, straight, curly in (("single", "'", "[‘’]"), ("double", '"', "[“”]"))
+}
+_OBJECT = re.compile(r"\{[^{}]*+\}")
+_ANOMALY = (
+    r"(?:(?:visible|obvious|apparent|clear|significant|noticeable|detectable|signs?\s+of|evidence\s+of|any)\s+)*+"
+    r"(?:anomal|defect|flaw|fault|issue|problem|abnormal|irregular|damage)"
 )
-_STRICT = re.compile(
-    rf"\s*(?:<think>(?:(?!</?think>|</?answer>).)*</think>\s*)?"
-    rf"<answer>\s*(?:No\.|Yes\. {_STRICT_INSTANCE}(?:, {_STRICT_INSTANCE})*)\s*</answer>\s*",
-    re.DOTALL,
+# "no" is a judgement alone or before a word for anomaly; "no screw" and "no other defects" are not.
+_WORD = re.compile(
+    rf"\b(?:(yes)|no)\b(?(1)|(?=[ \t]*+(?:[.,;:!?)\]}}\['\"’”`*_</\r\n]|[-–—]\s|\Z)|\s+{_ANOMALY}))",
+    re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"\A\W*+(?:(?:json|python|text)\b\W*+)?+(?:yes|no)\b"
+    r"|\b(?:answer|verdict|judge?ment)(?:\s+is)?\W{0,6}(?:yes|no)\b",
+    re.IGNORECASE,
+)
+_RESERVED = re.compile(
+    r"\b(?:but|except|however|although|apart|sorry)\b"
+    r"|\b(?:can(?:no|['’])t|unable\s+to|won['’]t)\s+(?:assist|help|comply|determine|tell|judge|analy[sz]e)",
+    re.IGNORECASE,
 )
 
 
@@ -81,7 +113,7 @@ def render_answer(instances: Sequence[Instance]) -> str:
 
 def render(think: str | None, instances: Sequence[Instance]) -> str:
     """A whole text; `think=None` leaves the reasoning part out (the ablation without reasoning)."""
-    reasoning = "" if think is None else f"<think>{think}</think>"
+    reasoning = "" if think is None else f"<think>{_without_tags(think)}</think>"
     return f"{reasoning}<answer>{render_answer(instances)}</answer>"
 
 
@@ -89,102 +121,183 @@ def parse(text: str, *, strict: bool = False) -> Answer:
     """Read a think-then-answer text.
 
     Tolerated: code fences, JSON or Python quotes, lists, missing tags, reversed corners, text around the
-    verdict, boxes without a label. A box without area is dropped and said so in `detail`.
+    verdict, boxes without a label or a key. A box without area is dropped and said so in `detail`. Several
+    answers must agree, the last one counts.
 
     Args:
         text: Any string.
-        strict: Accept only the exact grammar, as a trainer's format check wants.
+        strict: Accept only what `render` writes, space around tags aside, as a trainer's format check wants.
 
     Returns:
         The answer; never raises.
     """
     if not text.strip():
         return Answer("empty", detail="the text is empty")
-    if strict and not _STRICT.fullmatch(text):
-        return Answer("unparsed", think=_split(text)[0], detail="not the exact answer format")
-    think, answer, tagged, cut = _split(text)
-    if answer is None:
-        return Answer("truncated", think=think, detail="the text ends inside the reasoning")
-    return _judge(think, answer, tagged=tagged, cut=cut)
+    think, blocks, tagged = _split(text)
+    if not blocks:
+        return Answer("truncated", think=think, detail="the text ends before the answer")
+    answers = [_judge(block, tagged=tagged) for block in blocks]
+    answer = replace(answers[-1], think=think)
+    if len({found.anomalous for found in answers} - {None}) > 1:
+        return Answer("unparsed", think=think, detail="gives several answers that contradict each other")
+    if strict and not _is_rendered(text, answer):
+        return Answer("unparsed", think=think, detail="not the exact answer format")
+    return answer
 
 
-def _split(text: str) -> tuple[str, str | None, bool, bool]:
-    """Reasoning, answer (None when the text ends before it), whether it was tagged, whether its tag is open."""
-    head, opened, tail = text.rpartition("<answer>")
-    if opened:
-        body, closed, _ = tail.partition("</answer>")
-        return _strip_think(head), body, True, not closed
-    head, ended, tail = text.rpartition("</think>")
-    if ended:
-        return _strip_think(head), tail.replace("</answer>", ""), False, not tail.strip()
-    if "<think>" in text:
-        return _strip_think(text), None, False, True
-    return "", text.replace("</answer>", ""), False, False
+def _is_rendered(text: str, answer: Answer) -> bool:
+    pieces = [piece.strip() for piece in _TAG.split(text)]
+    return "".join(pieces) == render(answer.think if "<think>" in pieces else None, answer.instances)
 
 
-def _strip_think(text: str) -> str:
-    return text.replace("<think>", "").replace("</think>", "").strip()
+def _split(text: str) -> tuple[str, list[str], bool]:
+    """Reasoning, texts of the answers (none when the text ends before them), and whether they were tagged."""
+    pieces = _TAG.split(_CUT_TAG.sub("", text))
+    tags = [tag.lower() for tag in pieces[1::2]]
+    texts = pieces[0::2]
+    ended = max((i + 1 for i, tag in enumerate(tags) if tag == "</think>"), default=0)
+    whole = tags[-1:] == ["</answer>"] and not texts[-1].strip()
+    if "<think>" in tags[ended:] and not whole:
+        return "".join(texts).strip(), [], False  # an answer quoted in open reasoning is none
+    starts = [i + 1 for i in range(ended, len(tags)) if tags[i] == "<answer>"]
+    first = starts[0] if starts else ended
+    bodies = [texts[i] for i in starts] if starts else ["".join(texts[ended:])]
+    closed = [""] if "</answer>" in tags[first:] else []
+    return "".join(texts[:first]).strip(), [body for body in bodies if body.strip()] or closed, bool(starts)
 
 
-def _judge(think: str, answer: str, *, tagged: bool, cut: bool) -> Answer:
-    instances, dropped, open_object = _instances(answer)
-    if open_object or (cut and not answer.strip()):
-        return Answer("truncated", think=think, detail="the text ends inside the answer")
-    verdict = _verdict(answer, tagged=tagged)
-    if verdict is None and instances and not _VERDICT.search(answer.partition("{")[0]):
+def _without_tags(text: str) -> str:
+    while _TAG.search(text):  # removing one tag may put another together
+        text = _TAG.sub("", text)
+    return text
+
+
+def _judge(answer: str, *, tagged: bool) -> Answer:
+    places = _places(answer)
+    masked = places.masked
+    if masked.rfind("{") > masked.rfind("}"):
+        return Answer("truncated", detail="the text ends inside the answer")
+    outside = _OBJECT.sub(" ", masked)  # what an object says ("no coating") is no judgement
+    words = {match[1] is not None for match in _WORD.finditer(outside)}
+    if len(words) == 2:
+        return Answer("unparsed", detail="says both Yes and No")
+    stated = tagged or _STATED.search(outside) is not None
+    verdict = words.pop() if words and stated else None
+    if verdict is None and not words and places.keyed and places.instances:
         verdict = True  # a bare list of boxes is a "Yes"; a bare empty list says nothing
-    if verdict is None:
-        return Answer("unparsed", think=think, detail="neither Yes nor No can be read")
-    if not verdict and (instances or dropped):
-        return Answer("unparsed", think=think, detail="says No and gives boxes")
-    detail = f"dropped {dropped} box(es) without area" if dropped else ""
-    return Answer("ok", verdict, instances, think, detail)
+    if verdict is None or (verdict is False and _RESERVED.search(outside)):
+        return Answer("unparsed", detail="neither Yes nor No can be read")
+    if not verdict and (places.instances or places.dropped):
+        return Answer("unparsed", detail="says No and gives boxes")
+    detail = f"dropped {places.dropped} box(es) without area" if places.dropped else ""
+    return Answer("ok", verdict, places.instances, detail=detail)
 
 
-def _verdict(answer: str, *, tagged: bool) -> bool | None:
-    outside = re.sub(r"\{[^{}]*\}", " ", answer)  # labels may contain "no"
-    leading = _LEADING.match(outside)
-    words = {word.lower() for word in _VERDICT.findall(outside)}
-    if leading and not (tagged and len(words) == 2):
-        return leading.group(1).lower() == "yes"
-    return words == {"yes"} if tagged and len(words) == 1 else None
+@dataclass(frozen=True, slots=True)
+class _Places:
+    instances: tuple[Instance, ...]
+    dropped: int
+    keyed: bool
+    masked: str
 
 
-def _instances(answer: str) -> tuple[tuple[Instance, ...], int, bool]:
-    """The places named, how many boxes had no area, and whether the last object is cut."""
-    found: list[Instance] = []
-    dropped = 0
-    objects = answer.split("{")[1:]
-    for chunk in objects:
-        key = _BOX_KEY.search(chunk)
-        if key is None:
+def _places(answer: str) -> _Places:
+    """The places named; `masked` is the answer with its labels blanked, of the same length."""
+    labels = list(_labels(answer))
+    masked = _blank(answer, labels)
+    found = list(_keyed_boxes(masked))
+    keyed = bool(found)
+    if not keyed:
+        whole = (0, len(masked))
+        found = [
+            (match.groups(), match.start(), whole) for match in _FOUR.finditer(masked) if match[0][0] == "["
+        ]
+    starts = [start for start, _, _ in labels]
+    instances: list[Instance] = []
+    for numbers, position, (low, high) in found:
+        if box := _box(numbers):
+            instances.append(Instance(box, _label_at(labels, starts, position, low, high)))
+    return _Places(tuple(instances), len(found) - len(instances), keyed, masked)
+
+
+_Found = tuple[Sequence[str], int, tuple[int, int]]
+
+
+def _keyed_boxes(masked: str) -> Iterator[_Found]:
+    """Four numbers after a key such as `bbox_2d`, where the key stands, and the extent of its object."""
+    marks = [(match.start(), match.end(), match[0] in "{}") for match in _BRACE_OR_KEY.finditer(masked)]
+    ends = [len(masked)] * (len(marks) + 1)  # of each mark, where the next brace stands
+    for i in reversed(range(len(marks))):
+        ends[i] = marks[i][0] if marks[i][2] else ends[i + 1]
+    low = 0
+    for i, ((start, end, is_brace), (following, _, _)) in enumerate(
+        pairwise([*marks, (len(masked), len(masked), True)])
+    ):
+        if is_brace:
+            low = end
             continue
-        label = _label(chunk)
-        for numbers in _FOUR.findall(chunk, key.end()):
-            box = _box(numbers)
-            if box is None:
-                dropped += 1
-            else:
-                found.append(Instance(box, label))
-    return tuple(found), dropped, bool(objects) and "}" not in objects[-1]
+        for match in _FOUR.finditer(masked, end, following):
+            yield match.groups(), start, (low, ends[i + 1])
+
+
+def _labels(answer: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and text of each label."""
+    position = 0
+    exhausted: set[str] = set()  # kinds of quote that no more end a label; keeps the search linear
+    while opened := _LABEL.search(answer, position):
+        position = opened.end()
+        if opened[3] is not None:
+            yield opened.start(3), opened.end(3), opened[3].strip()
+            continue
+        kind = "single" if opened[1] else "double"
+        end = None if kind in exhausted else _label_end(answer, position, kind)
+        if end is None:
+            exhausted.add(kind)
+            continue
+        yield position, end, re.sub(r"\\(.)", r"\1", answer[position:end], flags=re.DOTALL)
+        position = end
+
+
+def _label_end(answer: str, start: int, kind: str) -> int | None:
+    for match in _LABEL_END[kind].finditer(answer, start):
+        if match.lastgroup:
+            return match.start()
+    return None
+
+
+def _blank(answer: str, labels: Sequence[tuple[int, int, str]]) -> str:
+    parts: list[str] = []
+    position = 0
+    for start, end, _ in labels:
+        parts += [answer[position:start], " " * (end - start)]
+        position = end
+    return "".join([*parts, answer[position:]])
+
+
+def _label_at(
+    labels: Sequence[tuple[int, int, str]], starts: Sequence[int], position: int, low: int, high: int
+) -> str:
+    """The label of the box at `position` in the object `low:high`: the next one, else the last."""
+    after = bisect_left(starts, position)
+    for index in (after, after - 1):
+        if 0 <= index < len(labels) and low <= starts[index] < high:
+            return labels[index][2]
+    return ""
 
 
 def _box(numbers: Sequence[str]) -> Box | None:
     a1, b1, a2, b2 = (float(number) for number in numbers)
-    if not all(math.isfinite(value) for value in (a1, b1, a2, b2)) or a1 == a2 or b1 == b2:
+    if not all(abs(value) <= _LARGEST for value in (a1, b1, a2, b2)):
+        return None
+    if min(abs(a2 - a1), abs(b2 - b1)) < _SMALLEST_SIDE:
         return None
     return Box(min(a1, a2), min(b1, b2), max(a1, a2), max(b1, b2))
 
 
-def _label(chunk: str) -> str:
-    matched = _LABEL.search(chunk)
-    if matched is None:
-        return ""
-    text = next(group for group in matched.groups() if group is not None)
-    return re.sub(r"\\(.)", r"\1", text)
+_PLAIN = str.maketrans({"{": "(", "}": ")", "‘": "'", "’": "'", "“": '"', "”": '"'})
 
 
 def _clean(label: str) -> str:
-    """One line, without the braces that delimit objects, quotes escaped."""
-    line = " ".join(label.split()).replace("{", "(").replace("}", ")")
+    """One line, without tags and the braces that delimit objects, quotes straight and escaped."""
+    line = " ".join(_without_tags(label).translate(_PLAIN).split())
     return line.replace("\\", "\\\\").replace("'", "\\'")

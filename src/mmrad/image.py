@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,23 @@ MAX_PIXELS = 200_000_000
 """Larger images are refused: they are decompression bombs far more often than inspection images."""
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image file, open; whatever fails inside is said as one error that names the file."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns on large images and odd EXIF: the size is checked below, a bad EXIF turns nothing.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"{image.width}x{image.height} is over the limit of {MAX_PIXELS} pixels")
+                yield image
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image") from None
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable image ({error}); replace or remove the file") from error
+
+
 def read_image(path: Path) -> RGB:
     """Read an image file as upright 8-bit RGB.
 
@@ -32,33 +52,22 @@ def read_image(path: Path) -> RGB:
         Array of shape `(height, width, 3)`.
 
     Raises:
-        DataError: When the file is missing, empty, truncated or not an image; the message names it.
+        DataError: When the file is missing, empty, truncated, not an image, or of floating point, whose range
+            no file states; the message names it.
     """
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns on large images and odd EXIF; the size is checked below, the EXIF is Pillow's best reading.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    size = f"{opened.width}x{opened.height}"
-                    raise DataError(f"{path}: {size} pixels is over the limit of {MAX_PIXELS}")
-                opened.load()
-                return _to_rgb(ImageOps.exif_transpose(opened))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such image") from None
-    except DataError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error}); replace or remove the file") from error
+    with _opened(path) as image:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
 
 
 def _to_rgb(image: Image.Image) -> RGB:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        values = np.asarray(image)
-        top = 65535 if values.max(initial=0) > 255 else 255  # Pillow opens 16-bit PNGs as mode I
-        image = Image.fromarray((np.clip(values, 0, top) / top * 255).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range: convert it to 8 or 16 bits")
+    if image.mode.startswith(
+        "I"
+    ):  # I;16 and its byte orders; Pillow scales 16-bit PGM into 0..65535 of mode I
+        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -71,14 +80,9 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: When the file is missing or not an image.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
-                turned = opened.getexif().get(0x0112) in (5, 6, 7, 8)
-                return (opened.height, opened.width) if turned else (opened.width, opened.height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error}); replace or remove the file") from error
+    with _opened(path) as image:
+        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
+        return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def read_mask(path: Path) -> NDArray[np.integer]:
@@ -90,11 +94,8 @@ def read_mask(path: Path) -> NDArray[np.integer]:
     Raises:
         DataError: When the file is missing or not an image.
     """
-    try:
-        with Image.open(path) as opened:
-            values = np.asarray(opened.convert("RGB") if opened.mode in ("RGBA", "LA", "CMYK") else opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable mask ({error}); replace or remove the file") from error
+    with _opened(path) as image:
+        values = np.asarray(image.convert("RGB") if image.mode in ("RGBA", "LA", "CMYK") else image)
     values = values.astype(np.int32)
     return values.max(axis=2) if values.ndim == 3 else values
 

@@ -35,7 +35,8 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """Write one record as one line."""
-        self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        # Models do write lone surrogates; json.loads reads them back.
+        self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._waiting += 1
         if self._waiting >= self._group:
             self.flush()
@@ -62,7 +63,7 @@ def read_journal(path: Path) -> Iterator[Record]:
     """The records of a journal in the order they were written; a torn last line is left out.
 
     Raises:
-        DataError: When a line before the last is not JSON: the file was edited or damaged.
+        DataError: When a whole line is not a JSON object: the file was edited or damaged.
     """
     if not path.exists():
         return
@@ -76,6 +77,8 @@ def read_journal(path: Path) -> Iterator[Record]:
                 raise DataError(
                     f"{path}, line {number}: not JSON ({error}); remove the line to redo its work"
                 ) from error
+            if not isinstance(record, dict):
+                raise DataError(f"{path}, line {number}: not a JSON object; remove the line to redo its work")
             yield record
 
 

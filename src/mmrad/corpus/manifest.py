@@ -19,11 +19,11 @@ class SourceInfo(BaseModel):
 
     Attributes:
         adapter: Name of the adapter that read it.
-        root: Folder that image and mask paths are relative to; itself absolute, or relative to the corpus folder.
+        root: Folder that image and mask paths are relative to; absolute, or relative to the corpus folder.
         licence: Licence of its data.
         images: Number of samples.
         anomalous: Number of anomalous samples.
-        samples_sha256: Hash of its sample records, equal wherever the same data is built with the same settings.
+        samples_sha256: Hash of its sample records, equal wherever the same data is built the same way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +67,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise DataError(
             f"{path}: schema {version} is newer than this mmrad reads ({SCHEMA_VERSION}); upgrade mmrad"
         )
+    if version != SCHEMA_VERSION:
+        raise DataError(f"{path}: schema {version!r} is not one this mmrad reads; build the corpus again")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

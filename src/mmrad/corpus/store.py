@@ -88,11 +88,17 @@ class Corpus:
     @cached_property
     def samples(self) -> list[Sample]:
         """All samples, by source, in the order they were written."""
-        return [
-            _sample_from(row)
-            for source in self.manifest.sources
-            for row in _read_table(self._samples_file(source)).to_pylist()
-        ]
+        return [sample for source in self.manifest.sources for sample in self._read_samples(source)]
+
+    def _read_samples(self, source: str) -> list[Sample]:
+        path = self.path / "samples" / f"{source}.parquet"
+        rows = _read_table(path, _SAMPLES).to_pylist()
+        expected = self.manifest.sources[source].images
+        if len(rows) != expected:
+            raise DataError(
+                f"{path}: has {len(rows)} samples, the manifest says {expected}; build the corpus again"
+            )
+        return [_sample_from(row) for row in rows]
 
     def select(
         self,
@@ -137,7 +143,7 @@ class Corpus:
         if not path.exists():
             return {}
         found: dict[str, list[Reference]] = {}
-        for row in _read_table(path).to_pylist():
+        for row in _read_table(path, _REFERENCES).to_pylist():
             found.setdefault(row["sample_id"], []).append(Reference(**row))
         return {key: tuple(sorted(value, key=lambda r: r.rank)) for key, value in found.items()}
 
@@ -166,9 +172,6 @@ class Corpus:
         root = self.root(sample.source)
         return Pair(sample, root / sample.image, tuple(root / reference.image for reference in chosen))
 
-    def _samples_file(self, source: str) -> Path:
-        return self.path / "samples" / f"{source}.parquet"
-
 
 def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[Sample]) -> Corpus:
     """Write a corpus folder; an existing one keeps its texts and loses its samples and references.
@@ -179,7 +182,7 @@ def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[S
         samples: All samples; each belongs to one of the sources.
 
     Raises:
-        DataError: When there are no samples, or two have one id.
+        DataError: When there are no samples, two have one id, or one belongs to none of the sources.
     """
     if not samples:
         raise DataError(f"{path}: no samples to write; check the folders given to  mmrad build")
@@ -188,6 +191,8 @@ def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[S
         if sample.id in seen:
             raise DataError(f"two samples have the id {sample.id!r} ({sample.image}); ids must be unique")
         seen.add(sample.id)
+        if sample.source not in sources:
+            raise DataError(f"{sample.id}: its source {sample.source!r} is none of {sorted(sources)}")
     infos: dict[str, SourceInfo] = {}
     for name, info in sources.items():
         rows = [_row(sample) for sample in samples if sample.source == name]
@@ -195,8 +200,8 @@ def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[S
         digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
         counts = {"images": len(rows), "anomalous": sum(bool(row["regions"]) for row in rows)}
         infos[name] = info.model_copy(update={**counts, "samples_sha256": digest})
-    Manifest(sources=infos).save(path)
     (path / "references.parquet").unlink(missing_ok=True)
+    Manifest(sources=infos).save(path)
     return Corpus(path)
 
 
@@ -223,11 +228,16 @@ def _sample_from(row: dict[str, Any]) -> Sample:
     return Sample(**row, size_wh=size_wh, regions=regions, given_references=given)
 
 
-def _read_table(path: Path) -> pa.Table:
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.read_table(path)
+        table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: unreadable ({error}); build the corpus again") from error
+    if not table.schema.equals(schema):
+        raise DataError(
+            f"{path}: columns are {table.schema.names}, not {schema.names}; build the corpus again"
+        )
+    return table
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
