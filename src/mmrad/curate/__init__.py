@@ -1,0 +1,1 @@
+"""From annotations to regions: masks to boxes, labels to plain words."""
