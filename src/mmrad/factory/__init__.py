@@ -1,0 +1,6 @@
+"""Made-up products and defects, written in the raw layouts of real datasets, so that all of mmrad runs without data."""
+
+from mmrad.factory.make import FactorySummary, make_factory
+from mmrad.factory.render import CATALOGUE, SOURCES, Instance, Rendered, render
+
+__all__ = ["CATALOGUE", "SOURCES", "FactorySummary", "Instance", "Rendered", "make_factory", "render"]

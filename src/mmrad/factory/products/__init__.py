@@ -1,0 +1,1 @@
+"""The products, one module a source."""
