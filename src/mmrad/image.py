@@ -63,9 +63,7 @@ def read_image(path: Path) -> RGB:
 def _to_rgb(image: Image.Image) -> RGB:
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range: convert it to 8 or 16 bits")
-    if image.mode.startswith(
-        "I"
-    ):  # I;16 and its byte orders; Pillow scales 16-bit PGM into 0..65535 of mode I
+    if image.mode.startswith("I"):  # 16 bits; Pillow reads some formats' 16 bits as 0..65535 of mode I
         values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
         image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.has_transparency_data:
