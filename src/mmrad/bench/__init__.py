@@ -1,0 +1,7 @@
+"""Runs: the verdicts of one inspector on samples of a corpus, asked so that they resume."""
+
+from mmrad.bench.records import verdict_from_record, verdict_to_record
+from mmrad.bench.run import Run, RunInfo
+from mmrad.bench.runner import Progress, bench
+
+__all__ = ["Progress", "Run", "RunInfo", "bench", "verdict_from_record", "verdict_to_record"]

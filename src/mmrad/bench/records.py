@@ -1,0 +1,50 @@
+"""Verdicts as JSON records, the lines of a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, get_args
+
+from mmrad.box import Box
+from mmrad.errors import DataError
+from mmrad.sample import Region, Status, Usage, Verdict
+
+Record = dict[str, Any]
+
+
+def verdict_to_record(verdict: Verdict) -> Record:
+    """A verdict as JSON values; boxes are `[x1, y1, x2, y2]` in pixels of the original image."""
+    return {
+        "status": verdict.status,
+        "anomalous": verdict.anomalous,
+        "score": verdict.score,
+        "regions": [
+            {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
+            for region in verdict.regions
+        ],
+        "think": verdict.think,
+        "raw_text": verdict.raw_text,
+        "detail": verdict.detail,
+        "usage": asdict(verdict.usage),
+        "model_reported": verdict.model_reported,
+    }
+
+
+def verdict_from_record(record: Record) -> Verdict:
+    """The verdict that `verdict_to_record` wrote.
+
+    Raises:
+        DataError: When the record is not one of a verdict.
+    """
+    try:
+        if record["status"] not in get_args(Status):
+            raise ValueError(f"unknown status {record['status']!r}")
+        if record["anomalous"] not in (True, False, None):
+            raise ValueError(f"anomalous is {record['anomalous']!r}")
+        regions = tuple(
+            Region(Box(*region["box"]), region["label"], region["mask"]) for region in record["regions"]
+        )
+        plain = {key: value for key, value in record.items() if key not in ("regions", "usage")}
+        return Verdict(regions=regions, usage=Usage(**record["usage"]), **plain)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"not a verdict: {error!r}") from error
