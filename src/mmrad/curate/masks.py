@@ -65,8 +65,8 @@ def _boxes(marked: NDArray[np.bool_], gap: int, min_area: int) -> list[Box]:
     layer = marked.astype(np.uint8)
     # Dilating by a square of gap + 1 pixels joins exactly the fragments at most `gap` pixels apart.
     grown = cv2.dilate(layer, np.ones((gap + 1, gap + 1), np.uint8)) if gap else layer
-    _, groups = cv2.connectedComponents(grown, connectivity=8)
-    groups = np.where(marked, groups, 0).astype(np.int32)
+    _, components = cv2.connectedComponents(grown, connectivity=8)
+    groups: NDArray[np.int32] = np.where(marked, components, 0).astype(np.int32)
     areas = np.bincount(groups.ravel())
     return [
         Box(columns.start, rows.start, columns.stop, rows.stop)

@@ -1,7 +1,7 @@
 """Raw datasets in: one adapter for each layout, and the builder that turns them into a corpus."""
 
 from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
-from mmrad.sources.build import BuildResult, build_corpus, parse_source
+from mmrad.sources.build import BuildResult, build_corpus
 from mmrad.sources.registry import ADAPTERS, describe_sources
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "Rejection",
     "build_corpus",
     "describe_sources",
-    "parse_source",
 ]

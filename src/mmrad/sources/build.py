@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,18 @@ from mmrad.sources.registry import ADAPTERS
 
 REJECTIONS = "rejections.jsonl"
 
-Progress = Callable[[str, int, int], None]
-"""Called with the source's name, the number of images read and the number to read."""
+Progress = Callable[[int, int], None]
+"""Called with the number of images read and the number to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One image to read."""
+
+    source: str
+    adapter: Adapter
+    root: Path
+    raw: RawSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +42,6 @@ class BuildResult:
 
     corpus: Corpus
     rejections: tuple[Rejection, ...]
-
-
-def parse_source(text: str) -> tuple[str, tuple[str, Path]]:
-    """Read `ADAPTER=ROOT` or `NAME:ADAPTER=ROOT` as `(name, (adapter, root))`.
-
-    Raises:
-        UsageError: When the text has another form or names no adapter.
-    """
-    left, equals, root = text.partition("=")
-    name, _, adapter = left.rpartition(":")
-    if not equals or not root or not adapter:
-        raise UsageError(
-            f"{text!r} should be ADAPTER=FOLDER or NAME:ADAPTER=FOLDER, for instance mvtec=data/mvtec"
-        )
-    name = name or adapter
-    if adapter not in ADAPTERS:
-        raise UsageError(f"no adapter {adapter!r}; there are {', '.join(sorted(ADAPTERS))}")
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise UsageError(f"the source name {name!r} may only have letters, digits, - and _")
-    return name, (adapter, Path(root))
 
 
 def build_corpus(
@@ -80,18 +70,24 @@ def build_corpus(
         DataError: When a root is missing or has another layout, or no sample is left.
     """
     infos: dict[str, SourceInfo] = {}
-    samples: list[Sample] = []
+    jobs: list[_Job] = []
     rejections: list[Rejection] = []
+    # Every root is walked before any image is read: a wrong folder shows at once, not after hours.
     for name, (adapter_name, root) in sources.items():
         if adapter_name not in ADAPTERS:
-            raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(sorted(ADAPTERS))}")
+            raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(ADAPTERS)}")
         adapter = ADAPTERS[adapter_name]
         infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=adapter.licence)
-        for item in _read_source(name, adapter, root, limit_per_category, workers, progress):
-            if isinstance(item, Sample):
-                samples.append(item)
-            else:
-                rejections.append(replace(item, source=name))
+        raws, refused = _walk(adapter, root)
+        raws = raws if limit_per_category is None else _limited(raws, limit_per_category)
+        jobs += [_Job(name, adapter, root, raw) for raw in raws]
+        rejections += [replace(item, source=name) for item in refused]
+    samples: list[Sample] = []
+    for item in _read_all(jobs, workers, progress):
+        if isinstance(item, Sample):
+            samples.append(item)
+        else:
+            rejections.append(item)
     _write_rejections(out / REJECTIONS, rejections)
     if not samples:
         first = f"; the first is {rejections[0].path}: {rejections[0].reason}" if rejections else ""
@@ -99,32 +95,39 @@ def build_corpus(
     return BuildResult(write_corpus(out, infos, samples), tuple(rejections))
 
 
-def _read_source(
-    name: str, adapter: Adapter, root: Path, limit: int | None, workers: int | None, progress: Progress | None
-) -> Iterable[Sample | Rejection]:
+def _walk(adapter: Adapter, root: Path) -> tuple[list[RawSample], list[Rejection]]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give the folder of {adapter.title}")
     raws: list[RawSample] = []
-    taken: set[tuple[str, str, str]] = set()
+    rejections: list[Rejection] = []
+    taken: dict[tuple[str, str, str], str] = {}
     for item in adapter.read(root):
         if isinstance(item, Rejection):
-            yield item
+            rejections.append(item)
             continue
-        key = (item.category, item.split, item.stem)
+        # Ids have one spelling of accented letters, whatever the file system made of them.
+        key = (item.category, item.split, unicodedata.normalize("NFC", item.stem))
         if key in taken:
-            yield Rejection(
-                item.image, f"another image is already called {'/'.join(key)}; rename one of them"
+            rejections.append(
+                Rejection(item.image, f"would have the same id as {taken[key]}; rename one of them")
             )
-            continue
-        taken.add(key)
-        raws.append(item)
-    raws = raws if limit is None else _limited(raws, limit)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        read = pool.map(lambda raw: _sample(name, adapter, root, raw), raws)
-        for done, sample in enumerate(read, start=1):
-            yield sample
+        else:
+            taken[key] = item.image
+            raws.append(item)
+    return raws, rejections
+
+
+def _read_all(
+    jobs: Sequence[_Job], workers: int | None, progress: Progress | None
+) -> Iterator[Sample | Rejection]:
+    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
+        for done, item in enumerate(pool.map(_sample, jobs), start=1):
+            yield item
             if progress:
-                progress(name, done, len(raws))
+                progress(done, len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt must not wait for the images still in the queue
 
 
 def _limited(raws: Sequence[RawSample], limit: int) -> list[RawSample]:
@@ -145,19 +148,17 @@ def _spaced(items: list[RawSample], count: int) -> list[RawSample]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _sample(source: str, adapter: Adapter, root: Path, raw: RawSample) -> Sample | Rejection:
+def _sample(job: _Job) -> Sample | Rejection:
+    source, root, raw = job.source, job.root, job.raw
     try:
         height, width = read_image(root / raw.image).shape[:2]
-        regions = [
-            *raw.regions,
-            *(r for mask in raw.masks for r in _regions(root, raw.image, mask, (width, height))),
-        ]
+        marked = (region for mask in raw.masks for region in _regions(root, raw.image, mask, (width, height)))
+        regions = [*raw.regions, *marked]
         _check(raw, root, regions, (width, height))
     except DataError as error:
         # The root is this machine's business; the list may travel with the corpus.
-        return Rejection(raw.image, str(error).replace(f"{root}{os.sep}", ""))
+        return Rejection(raw.image, str(error).replace(f"{root}{os.sep}", ""), source)
     return Sample(
-        # One spelling of accented letters, so that ids agree between file systems.
         id=unicodedata.normalize("NFC", f"{source}/{raw.category}/{raw.split}/{raw.stem}"),
         source=source,
         category=raw.category,
@@ -165,7 +166,7 @@ def _sample(source: str, adapter: Adapter, root: Path, raw: RawSample) -> Sample
         image=raw.image,
         size_wh=(width, height),
         regions=tuple(regions),
-        licence=adapter.licence,
+        licence=job.adapter.licence,
         provenance=raw.provenance,
         given_references=raw.given_references,
     )

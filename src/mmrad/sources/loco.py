@@ -9,7 +9,7 @@ from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
 from mmrad.sources.base import MaskFile
 from mmrad.sources.mvtec import MvtecTree
-from mmrad.sources.walk import by_stem, load_json, relative, subfolder
+from mmrad.sources.walk import by_stem, load_json, relative
 
 CONFIG = "defects_config.json"
 
@@ -22,7 +22,7 @@ class LocoTree(MvtecTree):
         self, root: Path, category: Path, kind: str, stems: list[str]
     ) -> dict[str, tuple[MaskFile, ...]]:
         """See `MvtecTree.masks`; every region of an image has a file of its own."""
-        truth = subfolder(category, "ground_truth")
+        truth = self.truth(category)
         if not truth:
             return {}
         labels = defect_names(category / CONFIG)

@@ -20,6 +20,7 @@ class MvtecTree:
         normal: Names of folders with normal images, in any letter case.
         splits: Split folders that are read.
         mask_names: Stems that the mask of an image may have; the first that exists is taken.
+        truth_folders: Names of the folder with the masks; the first that exists is taken.
         threshold: Largest mask value that is background.
     """
 
@@ -32,6 +33,7 @@ class MvtecTree:
     normal: frozenset[str] = frozenset({"good"})
     splits: tuple[str, ...] = ("train", "validation", "test")
     mask_names: tuple[str, ...] = ("{stem}_mask", "{stem}")
+    truth_folders: tuple[str, ...] = ("ground_truth",)
     threshold: int = 127
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
@@ -53,11 +55,12 @@ class MvtecTree:
         for split in self.splits:
             split_folder = subfolder(category, split)
             for kind in folders(split_folder) if split_folder else ():
-                yield from self._read_kind(root, category, split, kind)
+                yield from self.read_kind(root, category, split, kind)
 
-    def _read_kind(
+    def read_kind(
         self, root: Path, category: Path, split: str, kind: Path
     ) -> Iterator[RawSample | Rejection]:
+        """The samples of one folder of good images or of one defect."""
         listed = list(images(kind, root))
         yield from (item for item in listed if isinstance(item, Rejection))
         paths = [item for item in listed if isinstance(item, Path)]
@@ -67,7 +70,8 @@ class MvtecTree:
             found = masks.get(image.stem, ())
             if not normal and not found:
                 wanted = " or ".join(name.format(stem=image.stem) for name in self.mask_names)
-                reason = f"anomalous, but no mask {wanted} in {category.name}/ground_truth/{kind.name}"
+                places = " or ".join(f"{name}/{kind.name}" for name in self.truth_folders)
+                reason = f"in a folder of anomalous images, but there is no mask {wanted} in {places}"
                 yield Rejection(relative(image, root), reason)
                 continue
             yield RawSample(
@@ -80,6 +84,10 @@ class MvtecTree:
                 provenance=" ".join(mask.path for mask in found) or relative(kind, root),
             )
 
+    def truth(self, category: Path) -> Path | None:
+        """The folder with the masks of a category, or None."""
+        return next((found for name in self.truth_folders if (found := subfolder(category, name))), None)
+
     def masks(
         self, root: Path, category: Path, kind: str, stems: list[str]
     ) -> dict[str, tuple[MaskFile, ...]]:
@@ -91,7 +99,7 @@ class MvtecTree:
             kind: Name of the defect folder.
             stems: File names of the images without suffix.
         """
-        truth = subfolder(category, "ground_truth")
+        truth = self.truth(category)
         files = by_stem(truth / kind) if truth else {}
         found: dict[str, tuple[MaskFile, ...]] = {}
         for stem in stems:

@@ -96,7 +96,7 @@ def _sample(category: str, split: str, row: Any, normal_class: str, folder: str,
         image=f"{folder}/{image}",
         anomalous=bool(masks),
         masks=masks,
-        provenance=where,
+        provenance=f"{where}, images of {folder.partition('/')[0]}",
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from mmrad.sources.base import Adapter
+from mmrad.sources.deeppcb import DEEPPCB
+from mmrad.sources.folder import FOLDER
 from mmrad.sources.loco import LOCO
 from mmrad.sources.mvtec import MVTEC
 from mmrad.sources.realiad import REALIAD
 from mmrad.sources.visa import VISA
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (MVTEC, VISA, LOCO, REALIAD)}
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter for adapter in (MVTEC, VISA, LOCO, REALIAD, DEEPPCB, FOLDER)
+}
 """Every layout that mmrad reads."""
 
 

@@ -106,6 +106,18 @@ def safe_path(value: object, where: str) -> str:
     return PurePosixPath(value).as_posix()
 
 
+def load_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        DataError: When it cannot be read; the message names it.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable text file ({error}); unpack the dataset again") from error
+
+
 def load_json(path: Path) -> Any:
     """Parse a JSON file.
 
