@@ -52,7 +52,8 @@ def take_shot(product: Product, rng: Rng, view: int = 0) -> Shot:
     w, h = product.size_wh
     side = min(w, h)
     turn = np.radians(rng.uniform(-product.turn_degrees, product.turn_degrees))
-    zoom = rng.uniform(0.92, 1.08)
+    # A product that fills the frame must do so at each rotation and shift.
+    zoom = rng.uniform(0.92, 1.08) * (1.0 if product.background else 1.36)
     linear = zoom * np.array(((np.cos(turn), -np.sin(turn)), (np.sin(turn), np.cos(turn))))
     if view:
         axis = np.radians(90.0 * view + rng.uniform(-15, 15))
@@ -79,12 +80,14 @@ def take_shot(product: Product, rng: Rng, view: int = 0) -> Shot:
     )
 
 
-def light_up(canvas: Canvas, shot: Shot) -> Image:
-    """Place a product in the image and light it: `uint8[h, w, 3]`, as a perfect lens and sensor would see it."""
+def light_up(canvas: Canvas, shot: Shot, grey: bool = False) -> Image:
+    """Place a product in the image and light it: `uint8[h, w, 3]`, as a perfect lens and sensor would see it.
+
+    `grey` makes the three channels equal.
+    """
     size = canvas.size_wh
-    border = cv2.BORDER_REFLECT_101 if shot.background is None else cv2.BORDER_CONSTANT
-    rgba = cv2.warpAffine(canvas.rgba, shot.matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
-    height = cv2.warpAffine(canvas.height, shot.matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    rgba = cv2.warpAffine(canvas.rgba, shot.matrix, size, flags=cv2.INTER_LINEAR)
+    height = cv2.warpAffine(canvas.height, shot.matrix, size, flags=cv2.INTER_LINEAR)
     colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
     if shot.background is not None:
         bare = cv2.bitwise_not(cv2.extractChannel(rgba, 3))
@@ -93,9 +96,13 @@ def light_up(canvas: Canvas, shot: Shot) -> Image:
     kernel = -shot.relief * (lx * _SOBEL + ly * _SOBEL.T)
     slope = cv2.filter2D(cv2.GaussianBlur(height, (3, 3), 0.7), cv2.CV_32F, kernel)
     gain = cv2.multiply(np.clip(slope, -0.5, 0.45) + _falloff(size, shot.falloff), _shadow(height, shot))
-    lit = cv2.multiply(colour, cv2.merge([gain * g for g in shot.gain]), dtype=cv2.CV_32F)
-    shine = np.clip(slope - 0.06, 0.0, 0.4) * (shot.gloss * 320.0)
-    out: Image = cv2.add(lit, cv2.merge([shine, shine, shine]), dtype=cv2.CV_8U)  # type: ignore[assignment]
+    # 8 bit from here on, 1.0 being 100: float images of three channels cost several times as much.
+    gains = cv2.merge([cv2.convertScaleAbs(gain, alpha=100 * g) for g in shot.gain])
+    lit = cv2.multiply(colour, gains, scale=0.01)
+    shine = cv2.convertScaleAbs(np.clip(slope, 0.06, 0.46), alpha=shot.gloss * 320, beta=-0.06 * shot.gloss * 320)
+    out: Image = cv2.add(lit, cv2.cvtColor(shine, cv2.COLOR_GRAY2RGB))  # type: ignore[assignment]
+    if grey:
+        out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
     return out
 
 
@@ -119,25 +126,23 @@ def _shadow(height: Image, shot: Shot) -> NDArray[np.float32]:
     half = (shot.reach - 1) // 2
     anchor = tuple(min(shot.reach - 1, max(0, half - round(c * half * 0.8))) for c in shot.light)
     around = cv2.blur(height, (shot.reach, shot.reach), anchor=anchor)
-    blocked = cv2.subtract(around, height)
-    out: NDArray[np.float32] = np.maximum(blocked * np.float32(-shot.shadow) + np.float32(1), np.float32(0.35))
+    share = np.maximum(1 - shot.shadow * np.arange(256), 0.35).astype(np.float32)
+    out: NDArray[np.float32] = cv2.LUT(cv2.subtract(around, height), share)  # type: ignore[assignment]
     return out
 
 
 def _background(product: Product, rng: Rng) -> Image:
     w, h = product.size_wh
     base: RGB = vary(rng, product.tables[int(rng.integers(len(product.tables)))], 12)
-    tone = smooth_noise(rng, (w, h), 24) * rng.uniform(1, 5)
+    tone = smooth_noise(rng, (w, h), 24) * np.float32(rng.uniform(1, 5))
     if product.background == "brushed":
         streaks = cv2.resize(rng.standard_normal((h, 4), np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
-        tone = tone + streaks * rng.uniform(2, 6)
+        tone = tone + streaks * np.float32(rng.uniform(2, 6))
     elif product.background == "cloth":
         x = np.sin(np.arange(w, dtype=np.float32) * rng.uniform(1.2, 2.2))
         y = np.sin(np.arange(h, dtype=np.float32) * rng.uniform(1.2, 2.2))
         tone = tone + (x[None, :] * y[:, None]) * np.float32(rng.uniform(3, 8))
     else:
-        tone = tone + smooth_noise(rng, (w, h), 2) * rng.uniform(1, 4)
-    flat = np.full((h, w, 3), base, np.uint8)
-    tone = tone.astype(np.float32, copy=False)
-    out: Image = cv2.add(flat, cv2.merge([tone, tone, tone]), dtype=cv2.CV_8U)  # type: ignore[assignment]
+        tone = tone + smooth_noise(rng, (w, h), 2) * np.float32(rng.uniform(1, 4))
+    out: Image = cv2.merge([cv2.convertScaleAbs(tone, beta=b) for b in base])  # type: ignore[assignment]
     return out

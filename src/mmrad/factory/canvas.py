@@ -100,15 +100,19 @@ class Canvas:
             colour: standard deviation of the brightness, in levels.
             height: standard deviation of the height, in levels.
         """
+        # All in 8 bit around 128: wider types would cost more than the drawing itself.
         noise = smooth_noise(rng, self.size_wh, cell)
-        covered = self.rgba[:, :, 3]
+        covered = cv2.extractChannel(self.rgba, 3)
         if colour:
-            tone = cv2.multiply(noise, covered, scale=colour / 255.0, dtype=cv2.CV_16S)
-            flat = np.zeros_like(tone)
-            self.rgba = cv2.add(self.rgba, cv2.merge([tone, tone, tone, flat]), dtype=cv2.CV_8U)  # type: ignore[assignment]
+            tone = cv2.convertScaleAbs(noise, alpha=colour, beta=128)
+            same = np.full_like(tone, 128)
+            rough = cv2.addWeighted(self.rgba, 1, cv2.merge([tone, tone, tone, same]), 1, -128)
+            # Premultiplied colour never exceeds the coverage; this also clears what lies beside the product.
+            self.rgba = cv2.min(rough, cv2.cvtColor(covered, cv2.COLOR_GRAY2RGBA))  # type: ignore[assignment]
+            self.rgba[:, :, 3] = covered
         if height:
-            bumps = cv2.multiply(noise, covered, scale=height / 255.0, dtype=cv2.CV_16S)
-            self.height = cv2.add(self.height, bumps, dtype=cv2.CV_8U)  # type: ignore[assignment]
+            bumps = cv2.convertScaleAbs(noise, alpha=height, beta=128)
+            self.height = cv2.min(cv2.addWeighted(self.height, 1, bumps, 1, -128), covered)  # type: ignore[assignment]
 
     def _each(self, colour: RGB | None, height: int | None, draw: Callable[[Image, Any], object]) -> None:
         if colour is not None:
@@ -129,8 +133,9 @@ def shade(colour: RGB, factor: float) -> RGB:
 
 
 def vary(rng: Rng, colour: RGB, spread: float) -> RGB:
-    """Return a colour with each channel moved by up to `spread` levels."""
-    r, g, b = (int(min(255, max(0, c + d))) for c, d in zip(colour, rng.uniform(-spread, spread, 3), strict=True))
+    """Return a colour moved by up to `spread` levels: mostly lighter or darker, a little in hue."""
+    moves = rng.uniform(-0.8, 0.8) + rng.uniform(-0.2, 0.2, 3)
+    r, g, b = (int(min(255, max(0, c + d * spread))) for c, d in zip(colour, moves, strict=True))
     return r, g, b
 
 
@@ -188,9 +193,7 @@ def blob(rng: Rng, length: float, width: float, rough: float = 0.25) -> Points:
 def smooth_noise(rng: Rng, size_wh: tuple[int, int], cell: int) -> Field:
     """Noise of about unit variance, `float32[h, w]`, whose bumps are `cell` pixels across."""
     w, h = size_wh
-    if cell <= 1:
-        return white_noise(rng, (h, w))
-    small = rng.standard_normal((h // cell + 2, w // cell + 2), np.float32)
+    small = white_noise(rng, (h // cell + 2, w // cell + 2))
     out: Field = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     return out
 

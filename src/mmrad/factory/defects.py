@@ -108,7 +108,7 @@ def scratch(canvas: Canvas, rng: Rng) -> None:
     path = _path(rng, extent(canvas, rng) * 1.15, 0.06)
     colour = _contrasting(rng, base, 0.3, 0.85)
     for _ in range(1 + int(rng.random() < 0.3) + int(rng.random() < 0.15)):
-        _stroke(canvas, path + (x, y), int(rng.choice((1, 2, 2, 3))), colour, 6)
+        _stroke(canvas, path + (x, y), int(rng.choice((1, 1, 2, 2, 2, 3))), colour, 6)
         x, y = x + rng.uniform(-5, 5), y + rng.uniform(-5, 5)
 
 
@@ -162,7 +162,7 @@ def discolour(canvas: Canvas, rng: Rng) -> None:
     size = extent(canvas, rng)
     base = np.array(local_colour(canvas, x, y), float)
     push = rng.normal(0, 1, 3)
-    push *= rng.uniform(45, 110) / max(1e-6, np.abs(push).max())
+    push *= rng.uniform(32, 105) / max(1e-6, np.abs(push).max())
     r, g, b = np.clip(base + push, 0, 255).astype(int)
     outline = blob(rng, size, size * rng.uniform(0.5, 1.0), 0.3) + (x, y)
     tint(canvas, outline, (int(r), int(g), int(b)), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.5, 2.5)))

@@ -114,7 +114,8 @@ def _realiad(category: str, seed: int, train: int, good: int, per_anomaly: int) 
     jobs = []
     base = f"realiad_1024/{category}"
     for k in range(train + good):
-        number, view = divmod(k, 5)
+        # No object has views on both sides of the split.
+        number, view = divmod(k, 5) if k < train else divmod(k - train + 5 * -(-train // 5), 5)
         image = f"{base}/OK/S{number + 1:04d}/{category}_{number + 1:04d}_OK_C{view + 1}_{_stamp(number, view)}.jpg"
         split = "train" if k < train else "test"
         seeds = _views(seed, category, "OK", number, view)

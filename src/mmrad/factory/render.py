@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrad.errors import UsageError
+from mmrad.errors import MmradError, UsageError
 from mmrad.factory.camera import Shot, expose, light_up, take_shot
 from mmrad.factory.canvas import Canvas, Image, Rng
 from mmrad.factory.products import loco, mvtec, realiad, visa
-from mmrad.factory.scene import Anomaly, Edit, Product, Scene, paint
+from mmrad.factory.scene import Product, Scene, paint
 
 Mask = NDArray[np.bool_]
 
@@ -40,7 +40,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 _VISIBLE = 12
 """A pixel belongs to a mask when a channel changes by more than this many levels."""
-_MIN_CONTRAST = 24.0
+_MIN_CONTRAST = 21.0
 """Least mean change inside a mask, in levels; below it the defect is drawn anew."""
 _MAX_SHARE = 0.42
 """Largest side of a mask's box as a share of the image's longer side."""
@@ -101,18 +101,18 @@ def render_seeds(category: str, seeds: Seeds, anomaly: str | None, view: int = 0
     scene = Scene(tuple(product.layout(np.random.default_rng(seeds.scene))))
     shot = take_shot(product, np.random.default_rng(seeds.shot), view)
     canvas = paint(scene, product.size_wh)
-    lit = light_up(canvas, shot)
+    lit = light_up(canvas, shot, product.grey)
     instances: list[Instance] = []
     if anomaly is not None:
         rng = np.random.default_rng(seeds.defect)
         step = _Step(scene, canvas, lit)
         for _ in range(_how_many(rng)):
-            step, found = _add(step, product.anomalies[anomaly], anomaly, shot, rng, not instances)
+            step, found = _add(step, product, anomaly, shot, rng, not instances)
             instances = [*_not_covered(instances, found), *found]
         lit = step.lit
     image = expose(lit, shot)
     if product.grey:
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
+        image = cv2.cvtColor(image[:, :, 0], cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
     return Rendered(image, tuple(instances))
 
 
@@ -134,11 +134,11 @@ def _how_many(rng: Rng) -> int:
     return 3 if draw < 0.05 else 2 if draw < 0.15 else 1
 
 
-def _add(step: _Step, anomaly: Anomaly, label: str, shot: Shot, rng: Rng, must: bool) -> tuple[_Step, list[Instance]]:
+def _add(step: _Step, product: Product, label: str, shot: Shot, rng: Rng, must: bool) -> tuple[_Step, list[Instance]]:
     """Add one defect to the product; draw it anew until it can be seen and is not too large."""
     best: tuple[float, _Step, list[Instance]] | None = None
     for _ in range(_TRIES if must else 3):
-        after = _apply(step, anomaly.edit, shot, rng)
+        after = _apply(step, product, label, shot, rng)
         if after is None:
             continue
         masks, quality = _areas(step.lit, after.lit)
@@ -150,12 +150,12 @@ def _add(step: _Step, anomaly: Anomaly, label: str, shot: Shot, rng: Rng, must: 
     if best is not None and must:
         return best[1], best[2]
     if must:
-        raise UsageError(f"the factory could not draw a visible {label!r} in {_TRIES} tries")
+        raise MmradError(f"the factory could not draw a visible {label!r} in {_TRIES} tries")
     return step, []
 
 
-def _apply(step: _Step, edit: Edit, shot: Shot, rng: Rng) -> _Step | None:
-    scene = edit(step.scene, rng)
+def _apply(step: _Step, product: Product, label: str, shot: Shot, rng: Rng) -> _Step | None:
+    scene = product.anomalies[label].edit(step.scene, rng)
     if scene is step.scene:
         return None
     if scene.parts is step.scene.parts:
@@ -164,7 +164,7 @@ def _apply(step: _Step, edit: Edit, shot: Shot, rng: Rng) -> _Step | None:
             mark(canvas, np.random.default_rng(seed))
     else:
         canvas = paint(scene, step.canvas.size_wh)
-    return _Step(scene, canvas, light_up(canvas, shot))
+    return _Step(scene, canvas, light_up(canvas, shot, product.grey))
 
 
 def _areas(before: Image, after: Image) -> tuple[list[Mask], float]:

@@ -175,8 +175,8 @@ def bent(*roles: str, low: float, high: float) -> Edit:
     return change(*roles, by=lambda p, rng: replace(p, bend=float(rng.choice((-1, 1)) * rng.uniform(low, high))))
 
 
-def swapped(*roles: str) -> Edit:
-    """Edit that exchanges the places of two parts that do not look alike."""
+def swapped(*roles: str, by_seed: bool = False) -> Edit:
+    """Edit that exchanges the places of two parts that do not look alike; `by_seed`: parts of unlike seeds do not."""
 
     def edit(scene: Scene, rng: Rng) -> Scene:
         i = _pick(scene, roles, rng)
@@ -188,7 +188,11 @@ def swapped(*roles: str) -> Edit:
             for j, p in enumerate(scene.parts)
             if p.role in roles
             and not p.touched
-            and (p.paint is not a.paint or max(abs(m - n) for m, n in zip(p.colour, a.colour, strict=True)) > 50)
+            and (
+                p.paint is not a.paint
+                or (by_seed and p.seed != a.seed)
+                or max(abs(m - n) for m, n in zip(p.colour, a.colour, strict=True)) > 50
+            )
         ]
         if not others:
             return scene
@@ -214,10 +218,11 @@ def extra(*roles: str, area: tuple[float, float, float, float], spin: float = np
         if not choices:
             return scene
         model = choices[int(rng.integers(len(choices)))]
-        spots = rng.uniform(area[:2], area[2:], (12, 2))
-        taken = np.array([(p.x, p.y) for p in choices])
-        room = np.linalg.norm(spots[:, None] - taken[None], axis=2).min(1)
-        x, y = spots[int(room.argmax())]
+        spots = rng.uniform(area[:2], area[2:], (16, 2))
+        # The first part is the body that the others lie on.
+        taken = np.array([(p.x, p.y, max(p.w, p.h) / 2) for p in scene.parts[1:]])
+        room = np.linalg.norm(spots[:, None] - taken[None, :, :2], axis=2) - taken[:, 2]
+        x, y = spots[int(room.min(1).argmax())]
         copy = replace(model, x=x, y=y, angle=model.angle + rng.uniform(-spin, spin), touched=True)
         return replace(scene, parts=(*scene.parts, copy))
 

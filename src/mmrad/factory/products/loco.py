@@ -157,20 +157,20 @@ def _cap(canvas: Canvas, part: Part) -> None:
 
 
 def _label(canvas: Canvas, part: Part) -> None:
+    """A paper label with a fruit on it; `bend` 1 leaves the fruit out."""
     canvas.poly(part.at(rounded(part.w, part.h, 4)), (236, 232, 220), 136)
     band = rounded(part.w, part.h * 0.3, 2) + (0, part.h * 0.28)
     canvas.poly(part.at(band), part.colour, 138)
     for k, share in enumerate((0.7, 0.5)):
         y = part.h * (0.22 + 0.13 * k)
         canvas.line(part.at(np.array(((-part.w * share / 2, y), (part.w * share / 2, y)))), 2, (246, 244, 238))
-
-
-def _fruit(canvas: Canvas, part: Part) -> None:
-    r = part.w / 2
-    canvas.disc(part.x, part.y, r, part.colour, 142)
-    x, y = part.at(np.array(((-r * 0.3, -r * 0.35),)))[0]
-    canvas.disc(x, y, r * 0.3, shade(part.colour, 1.4))
-    leaf = ngon(12, r * 0.5) * (1.0, 0.45) + (r * 0.5, -r * 1.05)
+    if part.bend:
+        return
+    r = part.w * 0.235
+    (x, y), (hx, hy) = part.at(np.array(((0.0, -0.18 * part.h), (-r * 0.3, -0.18 * part.h - r * 0.35))))
+    canvas.disc(x, y, r, part.colour, 142)
+    canvas.disc(hx, hy, r * 0.3, shade(part.colour, 1.4))
+    leaf = ngon(12, r * 0.5) * (1.0, 0.45) + (r * 0.5, -0.18 * part.h - r * 1.05)
     canvas.poly(part.at(leaf), (60, 130, 60), 144)
 
 
@@ -190,7 +190,6 @@ def _label_bottle(rng: Rng) -> list[Part]:
         Part(_liquid, "liquid", 112, 160, 92, 170, 0.0, vary(rng, juice, 8), bend=level),
         Part(_cap, "cap", 112, 22, 46, 30, 0.0, vary(rng, (44, 90, 66), 8)),
         Part(_label, "label", 112 + dx, 196 + dy, 84, 92, da * 0.01, colour),
-        Part(_fruit, "icon", 112 + dx, 180 + dy, 40, 40, 0.0, colour),
         Part(_badge, "badge", 112 + dx, 130 + dy, 60, 20, 0.0, shade(colour, 0.7)),
     ]
 
@@ -254,7 +253,7 @@ PRODUCTS: dict[str, Product] = {
         {
             "missing label": _logical(missing("label", "badge")),
             "misplaced label": _logical(change("label", "badge", by=_cross)),
-            "missing icon": _logical(missing("icon")),
+            "missing icon": _logical(change("label", by=lambda p, _: replace(p, bend=1.0))),
             "wrong fill level": _logical(change("liquid", by=_refill)),
             "missing cap": _logical(missing("cap")),
             "scratch": Anomaly(surface(scratch)),

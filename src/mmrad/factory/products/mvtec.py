@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmrad.factory.canvas import Canvas, Rng, ngon, place, rounded, shade, smooth_noise, vary
+from mmrad.factory.canvas import Canvas, Rng, ngon, place, rounded, shade, vary
 from mmrad.factory.defects import chip, contamination, crack, dent, discolour, fibre, hole, scratch, specks, stain
 from mmrad.factory.scene import Anomaly, Part, Product, change, extra, misplaced, missing, surface
 
@@ -119,20 +119,17 @@ def _gasket(rng: Rng) -> list[Part]:
 
 
 def _cloth(canvas: Canvas, part: Part) -> None:
-    rng = part.rng()
     w, h = canvas.size_wh
-    pitch = 9
-    xs, ys = np.arange(w), np.arange(h)
-    over = ((xs // pitch)[None, :] + (ys // pitch)[:, None]) % 2 == 0
-    warp = np.abs(np.sin(np.pi * xs / pitch)).astype(np.float32)[None, :]
-    weft = np.abs(np.sin(np.pi * ys / pitch)).astype(np.float32)[:, None]
-    bulge = np.where(over, warp, weft)
-    light, dark = np.array(part.colour, np.float32), np.array(shade(part.colour, 0.72), np.float32)
-    colour = np.where(over[:, :, None], light, dark) * (0.72 + 0.28 * bulge)[:, :, None]
-    colour += (smooth_noise(rng, (w, h), 2) * 5)[:, :, None]
-    canvas.rgba[:, :, :3] = np.clip(colour, 0, 255)
-    canvas.rgba[:, :, 3] = 255
-    canvas.height[:] = 90 + 34 * bulge
+    pitch = 7
+    steps = np.arange(2 * pitch)
+    over = ((steps // pitch)[None, :] + (steps // pitch)[:, None]) % 2 == 0
+    arch = np.abs(np.sin(np.pi * (steps + 0.5) / pitch))
+    bulge = np.where(over, arch[None, :], arch[:, None])
+    thread = np.where(over[:, :, None], part.colour, shade(part.colour, 0.72)) * (0.72 + 0.28 * bulge)[:, :, None]
+    tile = np.dstack((thread, np.full(over.shape, 255), 90 + 34 * bulge)).astype(np.uint8)
+    cloth = np.tile(tile, (h // len(steps) + 1, w // len(steps) + 1, 1))[:h, :w]
+    canvas.rgba[:], canvas.height[:] = cloth[:, :, :4], cloth[:, :, 4]
+    canvas.grain(part.rng(), 2, 5.0)
 
 
 def _weave(rng: Rng) -> list[Part]:
@@ -146,7 +143,7 @@ def _turned_logo(part: Part, rng: Rng) -> Part:
     return replace(part, x=part.x + far * np.cos(way), y=part.y + far * np.sin(way), angle=part.angle + rng.uniform(0.4, 0.9))
 
 
-_RIM = (60.0, 50.0, 228.0, 174.0)
+_FLANGE = (52.0, 80.0, 76.0, 144.0)
 PRODUCTS: dict[str, Product] = {
     "bottle_cap": Product(
         _bottle_cap,
@@ -186,7 +183,7 @@ PRODUCTS: dict[str, Product] = {
         {
             "missing hole": Anomaly(missing("hole")),
             "misplaced hole": Anomaly(misplaced("hole", by=13.0, turn=0.0)),
-            "extra hole": Anomaly(extra("hole", area=_RIM)),
+            "extra hole": Anomaly(extra("hole", area=_FLANGE)),
             "tear": Anomaly(surface(crack)),
             "broken edge": Anomaly(surface(chip)),
             "contamination": Anomaly(surface(contamination)),

@@ -93,9 +93,9 @@ def _steel(canvas: Canvas, part: Part) -> None:
     )
     canvas.poly(part.at(outline), part.colour, 70)
     rng = part.rng()
-    grain = rng.normal(0, 5, canvas.height.shape[0]).astype(np.float32)
-    rows = np.repeat(grain[:, None], canvas.height.shape[1], 1) * (canvas.rgba[:, :, 3] > 128)
-    canvas.rgba[:, :, :3] = np.clip(canvas.rgba[:, :, :3] + rows[:, :, None], 0, 255)
+    for y in np.arange(-90, 92, 3):
+        x = 134 if y < -30 else 34
+        canvas.line(part.at(np.array(((-x, y), (x, y)), float)), 1, shade(part.colour, float(rng.uniform(0.94, 1.07))))
     canvas.grain(rng, 2, 2.5, 1.0)
     fold = np.array(((-134.0, -40.0), (134.0, -40.0)))
     canvas.line(part.at(fold), 5, shade(part.colour, 1.16), 92)
@@ -222,7 +222,7 @@ PRODUCTS: dict[str, Product] = {
         (240, 304),
         {
             "missing key": Anomaly(missing("key"), code="QS"),
-            "swapped keys": Anomaly(swapped("key"), code="BX"),
+            "swapped keys": Anomaly(swapped("key", by_seed=True), code="BX"),
             "tilted key": Anomaly(misplaced("key", by=5.0, turn=0.45), code="BX"),
             "abrasion": _RUB,
             "scratch": _SCRATCH,
