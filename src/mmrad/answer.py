@@ -14,7 +14,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal
 
 from mmrad.box import Box
@@ -58,9 +57,14 @@ _CUT_TAG = re.compile(r"</?[a-z]{0,6}$", re.IGNORECASE)
 _NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?\d++)?+)"
 _FOUR = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+[\])]")
 _QUOTE = "['\"‘’“”]"
-_BRACE_OR_KEY = re.compile(
-    rf"[{{}}]|{_QUOTE}?\b(?:b|bounding[ _]?)?box(?:es)?(?:[ _]?2d)?{_QUOTE}?\s*+:", re.IGNORECASE
+_MARK = re.compile(
+    r"(?P<brace>[{}])"
+    rf"|(?P<box>{_QUOTE}?\b(?:b|bounding[ _]?)?box(?:es)?(?:[ _]?2d)?{_QUOTE}?\s*+:)"
+    rf"|{_QUOTE}\w{{1,40}}{_QUOTE}\s*+:",
+    re.IGNORECASE,
 )
+"""What structures an answer: braces, keys of boxes, and other keys."""
+
 _LABEL = re.compile(
     rf"\blabel{_QUOTE}?\s*+:\s*+(?:(['‘’])|([\"“”])|([^\s,}}\]{{][^,}}\]{{\n]*+))",
     re.IGNORECASE,
@@ -225,19 +229,18 @@ _Found = tuple[Sequence[str], int, tuple[int, int]]
 
 def _keyed_boxes(masked: str) -> Iterator[_Found]:
     """Four numbers after a key such as `bbox_2d`, where the key stands, and the extent of its object."""
-    marks = [(match.start(), match.end(), match[0] in "{}") for match in _BRACE_OR_KEY.finditer(masked)]
-    ends = [len(masked)] * (len(marks) + 1)  # of each mark, where the next brace stands
+    marks = list(_MARK.finditer(masked))
+    ends = [len(masked)] * (len(marks) + 1)  # where the next brace stands, counted from each mark
     for i in reversed(range(len(marks))):
-        ends[i] = marks[i][0] if marks[i][2] else ends[i + 1]
+        ends[i] = marks[i].start() if marks[i]["brace"] else ends[i + 1]
     low = 0
-    for i, ((start, end, is_brace), (following, _, _)) in enumerate(
-        pairwise([*marks, (len(masked), len(masked), True)])
-    ):
-        if is_brace:
-            low = end
-            continue
-        for match in _FOUR.finditer(masked, end, following):
-            yield match.groups(), start, (low, ends[i + 1])
+    for i, mark in enumerate(marks):
+        if mark["brace"]:
+            low = mark.end()
+        elif mark["box"]:
+            following = marks[i + 1].start() if i + 1 < len(marks) else len(masked)
+            for match in _FOUR.finditer(masked, mark.end(), following):
+                yield match.groups(), mark.start(), (low, ends[i])
 
 
 def _labels(answer: str) -> Iterator[tuple[int, int, str]]:

@@ -58,7 +58,7 @@ def diagnose() -> dict[str, Any]:
 
 
 def packages() -> dict[str, dict[str, str | None]]:
-    """The version of each required package by extra (`base` for what is always needed); None where missing."""
+    """The version of each required package by extra (`base`: always needed); None where missing."""
     found: dict[str, dict[str, str | None]] = {"base": {}}
     found |= {extra: {} for extra in metadata("mmrad").get_all("Provides-Extra") or ()}
     for requirement in requires("mmrad") or ():
