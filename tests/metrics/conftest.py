@@ -10,7 +10,7 @@ from hypothesis import settings
 from mmrad.box import Box
 from mmrad.sample import Region, Sample, Status, Verdict
 
-settings.register_profile("mmrad", deadline=None)  # a busy machine is no failure
+settings.register_profile("mmrad", deadline=None, max_examples=40)  # a busy machine is no failure
 settings.load_profile("mmrad")
 
 MakeSample = Callable[..., Sample]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Any
 
 from PIL import Image
 
+from mmrad.bench import Run
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.image import read_image
 from mmrad.report.outcome import OUTCOMES, judge
-from mmrad.report.runs import Run
 from mmrad.sample import Region, Sample, Verdict
 
 _JPEG_QUALITY = 76
@@ -57,26 +58,30 @@ class Thumbnails:
 
 
 def choose(runs: Sequence[Run], limit: int) -> list[tuple[Sample, Corpus]]:
-    """Queries for the gallery: every kind of outcome in every category gets its turn before any gets a second.
+    """Queries for the gallery, drawn so that outcomes have equal shares, and categories within an outcome.
 
     Args:
-        runs: The runs; a query judged by several appears once.
+        runs: The runs; a query judged by several appears once, under its worst outcome.
         limit: Largest number of queries.
 
     Returns:
-        The chosen queries by id, each with the corpus it belongs to.
+        The chosen queries, outcomes alternating, each with the corpus it belongs to; the same on every call.
     """
     queries = {sample.id: (sample, run.corpus) for run in runs for sample in run.samples}
     asked = _asked(runs)
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for key in sorted(queries):
+    groups: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for key in random.Random(0).sample(sorted(queries), len(queries)):
         sample = queries[key][0]
         said = [judge(sample, runs[run].verdicts.get(key))[0] for run in asked[key]]
-        worst = min(said, key=_WORST_FIRST.index)
-        groups.setdefault((worst, sample.source, sample.category), []).append(key)
-    turns = zip_longest(*(groups[group] for group in sorted(groups)))
-    chosen = [key for turn in turns for key in turn if key is not None][:limit]
-    return [queries[key] for key in sorted(chosen)]
+        worst = groups.setdefault(min(said, key=_WORST_FIRST.index), {})
+        worst.setdefault((sample.source, sample.category), []).append(key)
+    chosen = _in_turn([_in_turn(categories.values()) for categories in groups.values()])[:limit]
+    return [queries[key] for key in chosen]
+
+
+def _in_turn(groups: Iterable[Sequence[str]]) -> list[str]:
+    """The first of each group, then the second of each, and so on."""
+    return [key for turn in zip_longest(*groups) for key in turn if key is not None]
 
 
 def items(runs: Sequence[Run], limit: int, thumbnails: Thumbnails) -> list[dict[str, Any]]:

@@ -15,12 +15,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mmrad.bench import Run
 from mmrad.errors import UsageError
 from mmrad.files import write_text
 from mmrad.metrics import IOU_THRESHOLDS, Scores, score
 from mmrad.report import gallery as pictures
 from mmrad.report.outcome import OUTCOMES, judge
-from mmrad.report.runs import Run
 
 FILE_NAME = "report.html"
 
@@ -115,8 +115,8 @@ def _render(runs: Sequence[Run], scores: Sequence[Scores], data: dict[str, Any])
         level=scores[0].level,
         resamples=scores[0].resamples,
         data=_json_in_html(data),
-        style=Markup(_asset("report.css")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
+        style=Markup(_asset("report.css")),
+        script=Markup(script),
         script_hash=digest,
     )
 
@@ -132,6 +132,8 @@ def _leader(run: Run, scores: Scores) -> dict[str, Any]:
         "group": scores.overall,
         "unanswered": sum(scores.overall.unanswered.values()),
         "seconds": median(seconds) if seconds else None,
+        "info": run.info,
+        "asked": json.dumps(run.info.inspector, indent=2, ensure_ascii=False, sort_keys=True),
         "outcomes": [(kind, judged[kind.key]) for kind in OUTCOMES],
     }
 
@@ -145,4 +147,4 @@ def _json_in_html(data: object) -> Markup:
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
+    return Markup(text)

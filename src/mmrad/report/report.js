@@ -117,12 +117,14 @@ function breakdownRows() {
 
 function drawBreakdown() {
   const table = byId("breakdown-table");
-  const column = (title) => element("th", { scope: "col" }, element("button", { type: "button" }, title));
+  const column = (title, run = null) => element("th", { scope: "col" },
+    run === null ? null : element("i", { class: `swatch run-${run % 8}`, "aria-hidden": "true" }),
+    element("button", { type: "button" }, title));
   const axis = element("th", { scope: "col", class: "plot" },
     element("span", { class: "hidden" }, "Plot"),
     element("span", { class: "axis", "aria-hidden": "true" }, ...["0", "50", "100"].map((text) => element("span", {}, text))));
   const head = element("tr", {}, column(state.by === "sources" ? "Source" : "Category"), column("Queries"), axis,
-    ...data.runs.map((run) => column(run.name)));
+    ...data.runs.map((run, number) => column(run.name, number)));
   const body = breakdownRows().map(({ group, figures }) => {
     const name = group.category ?? group.source;
     const detail = group.category ? group.source : `${group.categories} categories`;
@@ -151,7 +153,7 @@ function figureCell(figure) {
 function picture(side, item, answer, name) {
   const frame = element("div", { class: "picture" });
   if (!side || side.problem) {
-    frame.append(element("p", { class: "absent" }, side ? side.problem : "judged without a reference"));
+    frame.append(element("p", { class: "absent" }, side ? side.problem : "no reference"));
   } else {
     frame.append(element("img", { src: data.images[side.image], alt: `${name} image, ${side.file}`, loading: "lazy" }));
     if (answer) frame.append(overlay(item, answer));
@@ -269,6 +271,7 @@ function drawViewer() {
   byId("viewer-title").textContent = item.id;
   byId("viewer-place").textContent = `${current + 1} of ${entries.length} · ${item.size_wh.join(" × ")} pixels`;
   byId("viewer-pictures").replaceChildren(picture(item.query, item, answer, "Query"), picture(item.reference, item, null, "Reference"));
+  for (const frame of byId("viewer-pictures").children) frame.style.aspectRatio = item.size_wh.join(" / ");
   byId("viewer-tabs").replaceChildren(...(data.runs.length > 1 ? item.answers.map((one) => runTab(one)) : []));
   byId("viewer-text").replaceChildren(...viewerText(item, answer));
 }
@@ -293,7 +296,7 @@ function viewerText(item, answer) {
     placeList(item.truth, (region, index) => (answer.anomalous ? (found.includes(index) ? "· found" : "· not found") : ""))];
   parts.push(element("h3", {}, "Verdict"));
   if (answer.outcome === "unanswered" || !answer.regions.length) parts.push(element("p", {}, saidText(answer)));
-  else parts.push(placeList(answer.regions, (region) => (region.hit ? "· right place" : "· nothing there")));
+  else parts.push(placeList(answer.regions, (region) => (region.hit ? "· matched" : "· no match")));
   if (answer.think) {
     parts.push(element("h3", {}, "Reasoning"), element("p", { class: "reasoning" }, answer.think),
       element("p", { class: "fine" }, "Coordinates in the reasoning are in pixels of the picture the model saw."));
