@@ -42,7 +42,7 @@ def read_coco(root: Path, file: Path) -> Iterator[RawSample | Rejection]:
     for index, annotation in annotations:
         where = f"{name} annotations[{index}]"
         image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
-        if image_id not in entries:
+        if not isinstance(image_id, (int, str)) or image_id not in entries:
             yield Rejection(name, f"{where}: the image {image_id!r} is not in images")
             continue
         try:

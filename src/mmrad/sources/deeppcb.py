@@ -28,8 +28,8 @@ _LABELS = {
 class DeepPcbTree:
     """Adapter for `PCBData/GROUP/N/{ID_temp,ID_test}.jpg` with boxes in `PCBData/GROUP/N_not/ID.txt`.
 
-    Each tested board is a sample whose given reference is its template. Each template is a normal sample too; the
-    data has no second image of the same part of the board, so its given reference is the same file.
+    Each tested board is a sample whose given reference is its template. Each template is a normal sample
+    too; the data has no second image of the same part of the board, so its given reference is the same file.
     """
 
     name: str

@@ -38,7 +38,8 @@ class FolderTree(MvtecTree):
                     yield from self.read_kind(root, root, "test", kind)
         else:
             raise DataError(
-                f"{root}: neither {_COCO} nor a folder test or good here; it should look like one of\n{self.layout}"
+                f"{root}: neither {_COCO} nor a folder test or good here; "
+                f"it should look like one of\n{self.layout}"
             )
 
     def masks(

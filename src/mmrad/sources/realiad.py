@@ -86,7 +86,7 @@ def _sample(category: str, split: str, row: Any, normal_class: str, folder: str,
     masks: tuple[MaskFile, ...] = ()
     # The published rule: an image under NG/ whose view does not show the defect is listed as normal.
     if mask is not None and code != normal_class:
-        if code not in _CODES:
+        if not isinstance(code, str) or code not in _CODES:
             raise DataError(f"{where}: unknown anomaly_class {code!r}; known are {sorted(_CODES)}")
         masks = (MaskFile(f"{folder}/{safe_path(mask, where)}", _CODES[code], 0),)
     return RawSample(

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trees
+from PIL import Image
+
+from mmrad.corpus import Corpus
+from mmrad.errors import UsageError
+from mmrad.sources import build_corpus
+
+
+def many(root: Path, good: int, bad: int) -> Path:
+    for number in range(good):
+        trees.image(root / "nut" / "train" / "good" / f"{number:03}.png")
+    for number in range(bad):
+        trees.image(root / "nut" / "test" / "bent" / f"{number:03}.png")
+        trees.mask(root / "nut" / "ground_truth" / "bent" / f"{number:03}_mask.png")
+    return root
+
+
+def test_images_resolve_from_the_written_corpus_and_roots_nearby_are_relative(tmp_path: Path) -> None:
+    trees.mvtec(tmp_path / "raw" / "mvtec")
+    build_corpus({"mine": ("mvtec", tmp_path / "raw" / "mvtec")}, tmp_path / "corpus")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "raw").rename(moved / "raw")
+    (tmp_path / "corpus").rename(moved / "corpus")
+    corpus = Corpus(moved / "corpus")
+    assert corpus.manifest.sources["mine"].root == "../raw/mvtec"
+    assert all(corpus.resolve("mine", sample.image).is_file() for sample in corpus.samples)
+
+
+def test_a_root_far_away_is_absolute(tmp_path: Path) -> None:
+    root = trees.mvtec(tmp_path / "raw")
+    corpus = build_corpus({"mvtec": ("mvtec", root)}, tmp_path / "some" / "where" / "corpus").corpus
+    assert corpus.manifest.sources["mvtec"].root == root.resolve().as_posix()
+
+
+def test_several_sources_have_their_own_counts_and_progress_runs_to_the_end(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    result = build_corpus(
+        {"a": ("mvtec", trees.mvtec(tmp_path / "m")), "b": ("visa", trees.visa(tmp_path / "v"))},
+        tmp_path / "corpus",
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    infos = result.corpus.manifest.sources
+    assert (infos["a"].images, infos["a"].anomalous, infos["b"].images, infos["b"].anomalous) == (8, 2, 4, 2)
+    assert seen == [(done, 12) for done in range(1, 13)]
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    root = many(tmp_path / "raw", 9, 5)
+    one = build_corpus({"m": ("mvtec", root)}, tmp_path / "one", workers=1).corpus
+    four = build_corpus({"m": ("mvtec", root)}, tmp_path / "four", workers=4).corpus
+    assert one.manifest.sources == four.manifest.sources
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "limit", "expected"),
+    [(20, 10, 6, (3, 3)), (20, 1, 6, (5, 1)), (2, 10, 6, (2, 4)), (2, 2, 6, (2, 2)), (5, 5, 1, (1, 0))],
+)
+def test_the_limit_keeps_both_kinds(
+    tmp_path: Path, good: int, bad: int, limit: int, expected: tuple[int, int]
+) -> None:
+    root = many(tmp_path / "raw", good, bad)
+    samples = build_corpus({"m": ("mvtec", root)}, tmp_path / "c", limit_per_category=limit).corpus.samples
+    assert (sum(not s.anomalous for s in samples), sum(s.anomalous for s in samples)) == expected
+
+
+def test_rejections_are_written_beside_the_corpus_without_machine_paths(tmp_path: Path) -> None:
+    root = many(tmp_path / "raw", 2, 1)
+    trees.text(root / "nut/train/good/bad.png", "no image")
+    result = build_corpus({"m": ("mvtec", root)}, tmp_path / "c")
+    lines = [json.loads(line) for line in (tmp_path / "c" / "rejections.jsonl").read_text().splitlines()]
+    assert lines == [{"source": "m", "path": "nut/train/good/bad.png", "reason": result.rejections[0].reason}]
+    assert str(tmp_path) not in json.dumps(lines)
+
+
+def test_boxes_are_in_upright_pixels_of_an_exif_rotated_image(tmp_path: Path) -> None:
+    root = many(tmp_path / "raw", 1, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = root / "nut/test/bent/000.jpg"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (30, 40)).save(path, exif=exif)  # stored 30x40, upright 40x30
+    trees.mask(root / "nut/ground_truth/bent/000_mask.png")
+    bad = next(s for s in build_corpus({"m": ("mvtec", root)}, tmp_path / "c").corpus.samples if s.anomalous)
+    assert bad.size_wh == (40, 30)
+    assert bad.regions[0].box.xyxy == trees.BOX
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK", "I;16", "1"])
+def test_every_image_mode_is_read(tmp_path: Path, mode: str) -> None:
+    root = many(tmp_path / "raw", 0, 1)
+    path = root / "nut/train/good" / ("a.tif" if mode == "CMYK" else "a.png")
+    path.parent.mkdir(parents=True)
+    if mode == "I;16":
+        Image.fromarray(np.full((30, 40), 40_000, np.uint16)).save(path)
+    else:
+        Image.new("RGB", (40, 30)).convert(mode).save(path)
+    result = build_corpus({"m": ("mvtec", root)}, tmp_path / "c")
+    assert result.rejections == () and len(result.corpus.samples) == 2
+
+
+def test_symlink_loops_end(tmp_path: Path) -> None:
+    root = many(tmp_path / "raw", 2, 1)
+    (root / "loop").symlink_to(root)
+    (root / "nut" / "test" / "self").symlink_to(root / "nut" / "test" / "self")
+    (root / "nut" / "test" / "up").symlink_to(root / "nut")
+    assert len(build_corpus({"m": ("mvtec", root)}, tmp_path / "c").corpus.samples) == 3
+
+
+def test_an_unknown_adapter_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mvtec"):
+        build_corpus({"x": ("imagenet", tmp_path)}, tmp_path / "c")

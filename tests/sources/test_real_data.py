@@ -1,0 +1,45 @@
+"""The real images that this project's machines may have; none is committed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mmrad.image import read_image
+from mmrad.sources import build_corpus
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not (DATA / "deeppcb").is_dir(), reason="the DeepPCB images are not on this machine")
+def test_deeppcb_boxes_sit_on_the_differences(tmp_path: Path) -> None:
+    result = build_corpus({"d": ("deeppcb", DATA / "deeppcb")}, tmp_path / "c", limit_per_category=6)
+    assert result.rejections == ()
+    corpus = result.corpus
+    anomalous = [sample for sample in corpus.samples if sample.anomalous]
+    assert anomalous
+    for sample in anomalous:
+        query = read_image(corpus.resolve("d", sample.image)).astype(int)
+        template = read_image(corpus.resolve("d", sample.given_references[0])).astype(int)
+        # Opening takes away the thin rims along the copper that differ between any two scans.
+        differs = ndimage.binary_opening(np.abs(query - template).max(axis=2) > 127, np.ones((3, 3)))
+        boxed = np.zeros_like(differs)
+        for region in sample.regions:
+            x1, y1, x2, y2 = region.box.rounded()
+            boxed[y1:y2, x1:x2] = True
+        assert differs[boxed].mean() > 10 * differs[~boxed].mean(), sample.id
+
+
+@pytest.mark.skipif(not (DATA / "cookies").is_dir(), reason="the cookie images are not on this machine")
+def test_cookies_sorted_into_folders(tmp_path: Path) -> None:
+    root = tmp_path / "cookies"
+    for kind, folder in (("normal", "good"), ("anomaly", "crack")):
+        (root / folder).mkdir(parents=True)
+        for path in sorted((DATA / "cookies" / "training-images").glob(f"{kind}-*.jpg")):
+            (root / folder / path.name).symlink_to(path.resolve())
+    (root / "masks").symlink_to((DATA / "cookies" / "mask-images").resolve())
+    result = build_corpus({"cookies": ("folder", root)}, tmp_path / "c")
+    assert result.rejections == ()
+    samples = result.corpus.samples
+    assert (sum(not s.anomalous for s in samples), sum(s.anomalous for s in samples)) == (31, 32)
