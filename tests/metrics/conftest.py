@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import settings
 
 from mmrad.box import Box
 from mmrad.sample import Region, Sample, Status, Verdict
-
-settings.register_profile("mmrad", deadline=None, max_examples=40)  # a busy machine is no failure
-settings.load_profile("mmrad")
 
 MakeSample = Callable[..., Sample]
 MakeVerdict = Callable[..., Verdict]

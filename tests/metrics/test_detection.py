@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_score, recall_score
 
@@ -25,6 +25,7 @@ def test_each_query_has_one_outcome(truth: bool, judged: bool | None, outcome: s
     assert counts[COLUMNS.index(outcome)] == 1
 
 
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_agrees_with_scikit_learn_when_all_is_answered(queries: list[tuple[bool, bool]]) -> None:
     truth, judged = zip(*queries, strict=True)
@@ -35,6 +36,7 @@ def test_agrees_with_scikit_learn_when_all_is_answered(queries: list[tuple[bool,
     assert figures["precision"] == pytest.approx(expected, nan_ok=True)
 
 
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([True, False, None])), min_size=1))
 def test_unanswered_scores_like_the_wrong_answer_except_in_precision(
     queries: list[tuple[bool, bool | None]],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from scipy.optimize import linprog
@@ -35,6 +35,7 @@ def _independent_matches(predicted: list[Box], true: list[Box], threshold: float
     return round(-result.fun)
 
 
+@settings(max_examples=200)
 @given(box_lists, box_lists, thresholds)
 def test_agrees_with_an_independent_matching(predicted: list[Box], true: list[Box], threshold: float) -> None:
     tp, fp, fn = localization_counts(predicted, true, threshold)
@@ -42,12 +43,14 @@ def test_agrees_with_an_independent_matching(predicted: list[Box], true: list[Bo
     assert (tp + fp, tp + fn) == (len(predicted), len(true))
 
 
+@settings(max_examples=200)
 @given(st.lists(boxes, min_size=1, max_size=5), thresholds)
 def test_a_perfect_prediction_is_perfect(true: list[Box], threshold: float) -> None:
     figures = localization_figures(localization_counts(true, list(reversed(true)), threshold))
     assert all(value == 1 for value in figures.values())
 
 
+@settings(max_examples=200)
 @given(box_lists, st.lists(boxes, min_size=1, max_size=5), thresholds)
 def test_a_false_alarm_never_lowers_recall(predicted: list[Box], true: list[Box], threshold: float) -> None:
     before = localization_figures(localization_counts(predicted, true, threshold))
@@ -59,6 +62,7 @@ def test_a_false_alarm_never_lowers_recall(predicted: list[Box], true: list[Box]
         assert after["precision"] < before["precision"]
 
 
+@settings(max_examples=200)
 @given(box_lists, box_lists)
 def test_a_stricter_threshold_never_matches_more(predicted: list[Box], true: list[Box]) -> None:
     matched = [localization_counts(predicted, true, threshold)[0] for threshold in (0.1, 0.3, 0.5)]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -13,6 +13,7 @@ ranked = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.boole
 )
 
 
+@settings(max_examples=100)
 @given(ranked)
 def test_agree_with_scikit_learn(rows: list[tuple[float, bool]]) -> None:
     scores, truth = (list(column) for column in zip(*rows, strict=True))
@@ -20,6 +21,7 @@ def test_agree_with_scikit_learn(rows: list[tuple[float, bool]]) -> None:
     assert average_precision(scores, truth) == pytest.approx(average_precision_score(truth, scores))
 
 
+@settings(max_examples=100)
 @given(ranked)
 def test_auroc_of_the_opposite_truth_is_the_rest(rows: list[tuple[float, bool]]) -> None:
     scores, truth = (list(column) for column in zip(*rows, strict=True))

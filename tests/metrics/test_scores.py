@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrad.box import Box
@@ -114,6 +114,7 @@ def test_intervals_hold_the_value_and_clusters_widen_them(sample: MakeSample, ve
     assert together[2] - together[0] > alone[2] - alone[0]
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 100))
 def test_the_order_of_samples_changes_nothing(order: int) -> None:
     region = (Region(Box(1, 1, 5, 5), "dent"),)

@@ -100,7 +100,7 @@ def test_a_browser_draws_the_page(written: Path, tmp_path: Path) -> None:
     classes = [attributes.get("class") or "" for _, attributes in page.tags]
     assert classes.count("card") == 10  # five queries, two runs
     assert {"rect"} <= {tag for tag, _ in page.tags}
-    assert sum(tag == "tr" for tag, _ in page.tags) == 2 + 2 + 1 + 1  # leaderboard, then one category
+    assert sum(tag == "tr" for tag, _ in page.tags) == 4 + 2 + 2  # leaderboard, differences, breakdown
     assert "open" in page.named("dialog")[0]
     text = " ".join(page.texts)
     assert "<title>taken</title>" not in rendered

@@ -3,6 +3,7 @@
 from mmrad.metrics.detection import detection_counts, detection_figures
 from mmrad.metrics.intervals import cluster_of
 from mmrad.metrics.localization import localization_counts, localization_figures
+from mmrad.metrics.paired import compare
 from mmrad.metrics.ranking import auroc, average_precision
 from mmrad.metrics.scores import (
     COUNTED_FIGURES,
@@ -26,6 +27,7 @@ __all__ = [
     "auroc",
     "average_precision",
     "cluster_of",
+    "compare",
     "detection_counts",
     "detection_figures",
     "localization_counts",

@@ -137,11 +137,8 @@ def score(
     """
     if not samples:
         raise ValueError("no samples to score")
-    members: dict[tuple[str, str], list[Sample]] = {}
-    for sample in sorted(samples, key=lambda sample: sample.id):
-        members.setdefault((sample.source, sample.category), []).append(sample)
     rng = np.random.default_rng(seed)
-    categories = [_score_category(members[key], verdicts, resamples, rng) for key in sorted(members)]
+    categories = [_score_category(members, verdicts, resamples, rng) for members in by_category(samples)]
     return Scores(
         overall=_group(categories, None, None),
         sources=tuple(
@@ -153,6 +150,14 @@ def score(
         resamples=resamples,
         seed=seed,
     )
+
+
+def by_category(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The samples of each category of each source; the same lists for the samples in any order."""
+    members: dict[tuple[str, str], list[Sample]] = {}
+    for sample in sorted(samples, key=lambda sample: sample.id):
+        members.setdefault((sample.source, sample.category), []).append(sample)
+    return [members[key] for key in sorted(members)]
 
 
 def sample_counts(sample: Sample, verdict: Verdict | None) -> Floats:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from mmrad.bench import Run
 from mmrad.errors import UsageError
 from mmrad.files import write_text
-from mmrad.metrics import IOU_THRESHOLDS, Scores, score
+from mmrad.metrics import IOU_THRESHOLDS, Figure, Scores, compare, score
 from mmrad.report import gallery as pictures
 from mmrad.report.outcome import OUTCOMES, judge
 
@@ -103,6 +103,7 @@ def _render(runs: Sequence[Run], scores: Sequence[Scores], data: dict[str, Any])
     samples = {sample.id: sample for run in runs for sample in run.samples}
     return environment.get_template("report.html.j2").render(
         rows=[_leader(run, scored) for run, scored in zip(runs, scores, strict=True)],
+        differences=_differences(runs, scores),
         samples=len(samples),
         anomalous=sum(sample.anomalous for sample in samples.values()),
         categories=len({(sample.source, sample.category) for sample in samples.values()}),
@@ -136,6 +137,19 @@ def _leader(run: Run, scores: Scores) -> dict[str, Any]:
         "asked": json.dumps(run.info.inspector, indent=2, ensure_ascii=False, sort_keys=True),
         "outcomes": [(kind, judged[kind.key]) for kind in OUTCOMES],
     }
+
+
+def _differences(runs: Sequence[Run], scores: Sequence[Scores]) -> dict[str, Any]:
+    """How far each run is from the one with the best detection accuracy, on the queries both were given."""
+    leader = max(range(len(runs)), key=lambda i: scores[i].overall.figures["accuracy"].value or 0.0)
+    rows: list[tuple[str, int, dict[str, Figure]]] = []
+    for number, run in enumerate(runs):
+        asked = {sample.id for sample in runs[leader].samples}
+        common = [sample for sample in run.samples if sample.id in asked]
+        if number != leader and common:
+            figures = compare(common, run.verdicts, runs[leader].verdicts)
+            rows.append((run.info.name, len(common), figures))
+    return {"leader": runs[leader].info.name, "rows": rows}
 
 
 def _asset(name: str) -> str:

@@ -167,9 +167,10 @@ function overlay(item, answer) {
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   const draw = (region, kind) => {
     const [x1, y1, x2, y2] = region.box;
-    const place = { x: x1, y: y1, width: x2 - x1, height: y2 - y1 };
-    drawing.append(svg("rect", { ...place, class: "halo" }), svg("rect", { ...place, class: kind }));
+    drawing.append(svg("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: kind }));
   };
+  // Dark edges first, dashes last: where a prediction lies exactly on the truth, the truth shows between them.
+  for (const region of [...item.truth, ...answer.regions]) draw(region, "halo");
   for (const region of item.truth) draw(region, "true");
   for (const region of answer.regions) draw(region, region.hit ? "hit" : "wrong");
   return drawing;
