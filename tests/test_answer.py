@@ -1,7 +1,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmrad.answer import Answer, Instance, parse, render, render_answer
@@ -229,39 +229,8 @@ def test_long_runs_are_read(run: str, before: str) -> None:
 
 words = st.sampled_from(
     [
-        "yes",
-        "No",
-        "no.",
-        "Yes. ",
-        "<think>",
-        "</think>",
-        "<answer>",
-        "</answer>",
-        "{",
-        "}",
-        "[",
-        "]",
-        "'",
-        '"',
-        "\\",
-    ]
-    + [
-        ",",
-        ":",
-        " ",
-        "\n",
-        "’",
-        "“",
-        "label",
-        "'label': '",
-        "'bbox_2d': ",
-        "[1, 2, 3, 4]",
-        "1e999",
-        "-",
-        ".",
-        A,
-        YES,
-        NO,
+        *[*"{}[]'\"\\,: \n’“-.", "yes", "No", "no.", "Yes. ", "<think>", "</think>", "<answer>", "</answer>"],
+        *["label", "'label': '", "'bbox_2d': ", "[1, 2, 3, 4]", "1e999", A, YES, NO],
     ]
 )
 tags = ("<think>", "</think>", "<answer>", "</answer>")
@@ -308,9 +277,13 @@ def test_what_is_rendered_is_read_back(think: str | None, truth: list[Instance])
         assert render(None if think is None else think, answer.instances) == text
 
 
-@given(
-    st.lists(st.builds(Instance, boxes, st.from_regex(r"\A[^\s{}<>‘’“”]+( [^\s{}<>‘’“”]+)*\Z")), max_size=3)
+plain_words = st.text(
+    st.characters(exclude_categories=["Z", "C"], exclude_characters="{}<>‘’“”"), min_size=1, max_size=9
 )
+plain_labels = st.lists(plain_words, max_size=3).map(" ".join)
+
+
+@given(st.lists(st.builds(Instance, boxes, plain_labels), max_size=3))
 def test_plain_labels_are_read_back_exactly(truth: list[Instance]) -> None:
     assert list(parse(render(None, truth)).instances) == truth
 
@@ -321,7 +294,6 @@ def test_cutting_never_turns_a_judgement(
 ) -> None:
     text = render(think, truth)
     cut = parse(text[: data.draw(st.integers(0, len(text)))])
-    assume(think is None or cut.status != "unparsed")
     assert cut.anomalous in (bool(truth), None)
     assert not Counter(place.box for place in cut.instances) - Counter(place.box for place in truth)
 

@@ -3,7 +3,8 @@
 Qwen2.5-VL resizes every image so that both sides are multiples of 28 and the area lies within a budget, and
 answers in pixels of the result. mmrad makes that resize itself, so that no server can make another one:
 a view passes the model's own processor unchanged
-(the rule is the one of transformers' Qwen2-VL image processor).
+(the rule is the one of transformers' Qwen2-VL image processor, with sides of at least 28 from the start as in
+qwen_vl_utils: the two differ only for images with a side of 14 pixels or less).
 """
 
 from __future__ import annotations
