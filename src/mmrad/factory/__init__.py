@@ -1,4 +1,4 @@
-"""Made-up products and defects, written in the raw layouts of real datasets, so that all of mmrad runs without data."""
+"""Made-up products and defects in the raw layouts of real datasets, so that mmrad runs without data."""
 
 from mmrad.factory.make import FactorySummary, make_factory
 from mmrad.factory.render import CATALOGUE, SOURCES, Instance, Rendered, render

@@ -1,4 +1,4 @@
-"""How a product is seen: pose, background, light, shadow, lens, sensor. The same for good and faulty products."""
+"""How a product is seen: pose, background, light, shadow, lens, sensor; the same for good and faulty ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Shot:
 
 
 def take_shot(product: Product, rng: Rng, view: int = 0) -> Shot:
-    """Draw the conditions of one photograph of `product`; `view` > 0 is an oblique one, as Real-IAD's C2 to C5."""
+    """Draw the conditions of a photograph of `product`; `view` 1 to 4 are oblique, as Real-IAD's C2 to C5."""
     w, h = product.size_wh
     side = min(w, h)
     turn = np.radians(rng.uniform(-product.turn_degrees, product.turn_degrees))
@@ -87,7 +87,7 @@ def light_up(canvas: Canvas, shot: Shot, grey: bool = False) -> Image:
     """
     size = canvas.size_wh
     rgba = cv2.warpAffine(canvas.rgba, shot.matrix, size, flags=cv2.INTER_LINEAR)
-    height = cv2.warpAffine(canvas.height, shot.matrix, size, flags=cv2.INTER_LINEAR)
+    height: Image = cv2.warpAffine(canvas.height, shot.matrix, size, flags=cv2.INTER_LINEAR)  # type: ignore[assignment]
     colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
     if shot.background is not None:
         bare = cv2.bitwise_not(cv2.extractChannel(rgba, 3))
@@ -99,7 +99,9 @@ def light_up(canvas: Canvas, shot: Shot, grey: bool = False) -> Image:
     # 8 bit from here on, 1.0 being 100: float images of three channels cost several times as much.
     gains = cv2.merge([cv2.convertScaleAbs(gain, alpha=100 * g) for g in shot.gain])
     lit = cv2.multiply(colour, gains, scale=0.01)
-    shine = cv2.convertScaleAbs(np.clip(slope, 0.06, 0.46), alpha=shot.gloss * 320, beta=-0.06 * shot.gloss * 320)
+    shine = cv2.convertScaleAbs(
+        np.clip(slope, 0.06, 0.46), alpha=shot.gloss * 320, beta=-0.06 * shot.gloss * 320
+    )
     out: Image = cv2.add(lit, cv2.cvtColor(shine, cv2.COLOR_GRAY2RGB))  # type: ignore[assignment]
     if grey:
         out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]

@@ -56,13 +56,23 @@ class Canvas:
 
     def poly(self, points: Points, colour: RGB | None = None, height: int | None = None) -> None:
         """Fill a polygon `[n, 2]` with a colour, a height, or both."""
-        self._each(colour, height, lambda image, value: cv2.fillPoly(image, [fixed(points)], value, cv2.LINE_AA, _SHIFT))
+        self._each(
+            colour,
+            height,
+            lambda image, value: cv2.fillPoly(image, [fixed(points)], value, cv2.LINE_AA, _SHIFT),
+        )
 
-    def disc(self, x: float, y: float, radius: float, colour: RGB | None = None, height: int | None = None) -> None:
+    def disc(
+        self, x: float, y: float, radius: float, colour: RGB | None = None, height: int | None = None
+    ) -> None:
         """Fill a disc."""
         centre = (round(x * _UNIT), round(y * _UNIT))
         size = max(1, round(radius * _UNIT))
-        self._each(colour, height, lambda image, value: cv2.circle(image, centre, size, value, -1, cv2.LINE_AA, _SHIFT))
+        self._each(
+            colour,
+            height,
+            lambda image, value: cv2.circle(image, centre, size, value, -1, cv2.LINE_AA, _SHIFT),
+        )
 
     def line(
         self,
@@ -148,7 +158,9 @@ def mix(a: RGB, b: RGB, share: float) -> RGB:
 def place(points: Points, x: float, y: float, angle: float = 0.0) -> Points:
     """Turn `[n, 2]` points by `angle` radians about the origin, then move them to (x, y)."""
     c, s = np.cos(angle), np.sin(angle)
-    return points @ np.array(((c, s), (-s, c))) + (x, y)
+    out: Points = points @ np.array(((c, s), (-s, c)))
+    out += (x, y)
+    return out
 
 
 @lru_cache(maxsize=512)
@@ -174,13 +186,8 @@ def ngon(n: int, radius: float, ripple: float = 0.0, waves: int = 0) -> Points:
     return np.stack((np.cos(turns) * r, np.sin(turns) * r), 1)
 
 
-def ring(x: float, y: float, outer: Points, inner: Points) -> Points:
-    """One outline for a shape with a hole: outer outline, then the inner one backwards, moved to (x, y)."""
-    return np.concatenate((outer, outer[:1], inner[:1], inner[::-1])) + (x, y)
-
-
 def blob(rng: Rng, length: float, width: float, rough: float = 0.25) -> Points:
-    """Outline `[24, 2]` of a random lump about the origin, about `length` by `width` pixels, turned at random."""
+    """Outline `[24, 2]` of a random lump about the origin, some `length` by `width` pixels, turned."""
     turns = np.arange(24) * (2 * np.pi / 24)
     r = np.ones(24)
     for k in (2, 3, 4, 6):
@@ -199,7 +206,7 @@ def smooth_noise(rng: Rng, size_wh: tuple[int, int], cell: int) -> Field:
 
 
 def white_noise(rng: Rng, shape: tuple[int, ...]) -> Field:
-    """Independent normal noise of unit variance, as a view of a bank made once a process (do not write to it)."""
+    """Independent normal noise of unit variance: a view of a bank made once a process; do not write to it."""
     count = int(np.prod(shape))
     start = int(rng.integers((1 << _BANK_BITS) - count))
     return _bank()[start : start + count].reshape(shape)
@@ -207,5 +214,5 @@ def white_noise(rng: Rng, shape: tuple[int, ...]) -> Field:
 
 @lru_cache(maxsize=1)
 def _bank() -> Field:
-    # A fresh draw for each image would cost as much as the whole drawing; a random window into a million values does not.
+    # A fresh draw for each image would cost as much as the drawing; a window into a million values does not.
     return np.random.default_rng(20_240_607).standard_normal(1 << _BANK_BITS, np.float32)

@@ -1,4 +1,4 @@
-"""Surface defects. Each maker returns a mark: a function that draws one instance at a random place of the product."""
+"""Surface defects: each mark draws one instance at a random place of the product."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 from mmrad.factory.canvas import RGB, Canvas, Points, Rng, blob, fixed, mix, place, shade
 from mmrad.factory.scene import Mark
 
-DUST: tuple[RGB, ...] = ((60, 48, 38), (38, 40, 46), (120, 96, 70), (208, 204, 196), (150, 60, 44), (70, 92, 130))
+DUST: tuple[RGB, ...] = (
+    (60, 48, 38),
+    (38, 40, 46),
+    (120, 96, 70),
+    (208, 204, 196),
+    (150, 60, 44),
+    (70, 92, 130),
+)
 
 
 def extent(canvas: Canvas, rng: Rng) -> float:
@@ -24,14 +31,18 @@ def spot(canvas: Canvas, rng: Rng, edge: bool = False) -> tuple[float, float]:
     covered = canvas.rgba[:, :, 3]
     w, h = canvas.size_wh
     if edge:
-        outlines, _ = cv2.findContours((covered > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        outlines, _ = cv2.findContours(
+            (covered > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
         points = max(outlines, key=len).reshape(-1, 2)
         inside = points[((points > 4) & (points < (w - 5, h - 5))).all(1)]
         points = inside if len(inside) else points
         x, y = points[int(rng.integers(len(points)))]
         return float(x), float(y)
     x, y = w // 2, h // 2
-    for x, y in rng.integers((8, 8), (w - 8, h - 8), (60, 2)):
+    # What fills the frame is larger than the image.
+    margin = w // 6 if covered[0, 0] == 255 else 8
+    for x, y in rng.integers((margin, margin), (w - margin, h - margin), (60, 2)):
         # The pixels around count too: a defect half beside the product would be mostly invisible.
         near = covered[max(0, y - 4) : y + 5 : 4, max(0, x - 4) : x + 5 : 4]
         if near.min() > 200:
@@ -54,7 +65,9 @@ def _contrasting(rng: Rng, base: RGB, low: float = 0.35, high: float = 0.95) -> 
     return mix(base, target, float(rng.uniform(low, high)))
 
 
-def tint(canvas: Canvas, outline: Points, colour: RGB, opacity: float, feather: float = 0.0, raise_by: int = 0) -> None:
+def tint(
+    canvas: Canvas, outline: Points, colour: RGB, opacity: float, feather: float = 0.0, raise_by: int = 0
+) -> None:
     """Blend a colour, and a change of height, over a polygon `[n, 2]` of the product."""
     w, h = canvas.size_wh
     pad = int(feather * 2) + 2
@@ -65,7 +78,7 @@ def tint(canvas: Canvas, outline: Points, colour: RGB, opacity: float, feather: 
     shape = np.zeros((y2 - y1, x2 - x1), np.uint8)
     cv2.fillPoly(shape, [fixed(outline - (x1, y1))], 255, cv2.LINE_AA, 4)
     if feather:
-        shape = cv2.GaussianBlur(shape, (0, 0), feather)  # type: ignore[assignment]
+        shape = cv2.GaussianBlur(shape, (0, 0), feather)
     area = canvas.rgba[y1:y2, x1:x2]
     share = shape.astype(np.float32) * (area[:, :, 3] > 60) / 255.0
     over = share[:, :, None] * np.float32(opacity)
@@ -108,7 +121,7 @@ def scratch(canvas: Canvas, rng: Rng) -> None:
     path = _path(rng, extent(canvas, rng) * 1.15, 0.06)
     colour = _contrasting(rng, base, 0.3, 0.85)
     for _ in range(1 + int(rng.random() < 0.3) + int(rng.random() < 0.15)):
-        _stroke(canvas, path + (x, y), int(rng.choice((1, 1, 2, 2, 2, 3))), colour, 6)
+        _stroke(canvas, place(path, x, y), int(rng.choice((1, 1, 2, 2, 2, 3))), colour, 6)
         x, y = x + rng.uniform(-5, 5), y + rng.uniform(-5, 5)
 
 
@@ -130,7 +143,7 @@ def crack(canvas: Canvas, rng: Rng) -> None:
     x, y = spot(canvas, rng, edge=bool(rng.random() < 0.4))
     base = local_colour(canvas, x, y)
     colour = mix(base, (14, 12, 12), float(rng.uniform(0.5, 0.95)))
-    path = _path(rng, extent(canvas, rng) * 1.35, 0.45, 12) + (x, y)
+    path = place(_path(rng, extent(canvas, rng) * 1.35, 0.45, 12), x, y)
     width = int(rng.choice((1, 2, 2)))
     _stroke(canvas, path, width, colour, 30)
     for _ in range(int(rng.integers(0, 3))):
@@ -139,18 +152,20 @@ def crack(canvas: Canvas, rng: Rng) -> None:
         _stroke(canvas, branch - branch[0] + path[start], 1, colour, 20)
 
 
-def stain(colours: Sequence[RGB] = ((70, 46, 26), (30, 30, 34), (120, 92, 50), (90, 96, 60), (60, 70, 100))) -> Mark:
-    """A soft or sharp-edged patch of another tone, with a darker rim now and then, sometimes with droplets."""
+def stain(
+    colours: Sequence[RGB] = ((70, 46, 26), (30, 30, 34), (120, 92, 50), (90, 96, 60), (60, 70, 100)),
+) -> Mark:
+    """A soft or sharp-edged patch of another tone, with a darker rim now and then."""
 
     def mark(canvas: Canvas, rng: Rng) -> None:
         x, y = spot(canvas, rng)
         size = extent(canvas, rng) * 0.9
         colour = colours[int(rng.integers(len(colours)))]
         opacity = float(rng.uniform(0.25, 0.85))
-        outline = blob(rng, size, size * rng.uniform(0.5, 1.0)) + (x, y)
+        outline = place(blob(rng, size, size * rng.uniform(0.5, 1.0)), x, y)
         tint(canvas, outline, colour, opacity, float(rng.choice((0.7, 1.5, 3.0))))
         if rng.random() < 0.35:
-            inner = (outline - (x, y)) * 0.78 + (x, y)
+            inner = place((outline - (x, y)) * 0.78, x, y)
             tint(canvas, inner, mix(colour, local_colour(canvas, x, y), 0.7), opacity * 0.7, 1.5)
 
     return mark
@@ -164,15 +179,17 @@ def discolour(canvas: Canvas, rng: Rng) -> None:
     push = rng.normal(0, 1, 3)
     push *= rng.uniform(32, 105) / max(1e-6, np.abs(push).max())
     r, g, b = np.clip(base + push, 0, 255).astype(int)
-    outline = blob(rng, size, size * rng.uniform(0.5, 1.0), 0.3) + (x, y)
-    tint(canvas, outline, (int(r), int(g), int(b)), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.5, 2.5)))
+    outline = place(blob(rng, size, size * rng.uniform(0.5, 1.0), 0.3), x, y)
+    tint(
+        canvas, outline, (int(r), int(g), int(b)), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.5, 2.5))
+    )
 
 
 def dent(canvas: Canvas, rng: Rng) -> None:
     """A smooth hollow or bump: seen by its shading, with a little dullness."""
     x, y = spot(canvas, rng)
     size = extent(canvas, rng) * 0.75
-    outline = blob(rng, size, size * rng.uniform(0.6, 1.0), 0.15) + (x, y)
+    outline = place(blob(rng, size, size * rng.uniform(0.6, 1.0), 0.15), x, y)
     depth = int(-rng.uniform(60, 140)) if rng.random() < 0.8 else int(rng.uniform(60, 120))
     dull = shade(local_colour(canvas, x, y), float(rng.uniform(0.55, 0.8)))
     tint(canvas, outline, dull, float(rng.uniform(0.3, 0.6)), max(1.2, size / 8), depth)
@@ -182,9 +199,9 @@ def hole(canvas: Canvas, rng: Rng) -> None:
     """A dark pit with a rim."""
     x, y = spot(canvas, rng)
     size = max(7.0, extent(canvas, rng) * 0.6)
-    outline = blob(rng, size, size * rng.uniform(0.65, 1.0), 0.2) + (x, y)
+    outline = place(blob(rng, size, size * rng.uniform(0.65, 1.0), 0.2), x, y)
     base = local_colour(canvas, x, y)
-    tint(canvas, (outline - (x, y)) * 1.2 + (x, y), shade(base, float(rng.uniform(1.1, 1.35))), 0.6, 0.6)
+    tint(canvas, place((outline - (x, y)) * 1.2, x, y), shade(base, float(rng.uniform(1.1, 1.35))), 0.6, 0.6)
     tint(canvas, outline, mix(base, (16, 15, 15), float(rng.uniform(0.7, 1.0))), 1.0, 0.4, -70)
 
 
@@ -192,8 +209,8 @@ def chip(canvas: Canvas, rng: Rng) -> None:
     """A piece broken out of the outline."""
     x, y = spot(canvas, rng, edge=True)
     size = max(12.0, extent(canvas, rng) * 0.8)
-    outline = blob(rng, size, size * rng.uniform(0.6, 0.95), 0.45) + (x, y)
-    tint(canvas, (outline - (x, y)) * 1.18 + (x, y), shade(local_colour(canvas, x, y), 1.25), 0.6, 0.8)
+    outline = place(blob(rng, size, size * rng.uniform(0.6, 0.95), 0.45), x, y)
+    tint(canvas, place((outline - (x, y)) * 1.18, x, y), shade(local_colour(canvas, x, y), 1.25), 0.6, 0.8)
     canvas.erase(outline)
 
 
@@ -205,14 +222,21 @@ def specks(canvas: Canvas, rng: Rng) -> None:
     for k in range(int(rng.integers(3, 12))):
         dx, dy = rng.normal(0, size / 4.5, 2) if k else (0.0, 0.0)
         grain = max(3.0, size * rng.uniform(0.1, 0.32))
-        outline = blob(rng, grain, grain * rng.uniform(0.5, 1.0), 0.4) + (x + dx, y + dy)
-        tint(canvas, outline, shade(colour, float(rng.uniform(0.75, 1.25))), float(rng.uniform(0.8, 1.0)), 0.0, 25)
+        outline = place(blob(rng, grain, grain * rng.uniform(0.5, 1.0), 0.4), x + dx, y + dy)
+        tint(
+            canvas,
+            outline,
+            shade(colour, float(rng.uniform(0.75, 1.25))),
+            float(rng.uniform(0.8, 1.0)),
+            0.0,
+            25,
+        )
 
 
 def fibre(canvas: Canvas, rng: Rng) -> None:
     """A hair, thread or swarf lying on the product."""
     x, y = spot(canvas, rng)
-    path = _path(rng, extent(canvas, rng) * 1.7, 0.42, 14) + (x, y)
+    path = place(_path(rng, extent(canvas, rng) * 1.7, 0.42, 14), x, y)
     tone = DUST[int(rng.integers(len(DUST)))]
     _stroke(canvas, path, int(rng.choice((1, 2, 2, 3))), tone, -20)
 
@@ -222,9 +246,9 @@ def lump(canvas: Canvas, rng: Rng) -> None:
     x, y = spot(canvas, rng)
     size = max(9.0, extent(canvas, rng) * 0.7)
     colour = DUST[int(rng.integers(len(DUST)))]
-    outline = blob(rng, size, size * rng.uniform(0.45, 0.95), 0.4) + (x, y)
+    outline = place(blob(rng, size, size * rng.uniform(0.45, 0.95), 0.4), x, y)
     tint(canvas, outline, colour, float(rng.uniform(0.75, 1.0)), 0.5, 55)
-    tint(canvas, (outline - (x, y)) * 0.5 + (x - 1, y - 1), shade(colour, 1.3), 0.6, 1.0, 25)
+    tint(canvas, place((outline - (x, y)) * 0.5, x - 1, y - 1), shade(colour, 1.3), 0.6, 1.0, 25)
 
 
 def contamination(canvas: Canvas, rng: Rng) -> None:

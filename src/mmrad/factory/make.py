@@ -59,7 +59,7 @@ def make_factory(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> FactorySummary:
-    """Write made-up datasets, each in the raw layout of a real one: `root/mvtec`, `root/visa`, `root/loco`, `root/realiad`.
+    """Write made-up datasets, each in the raw layout of a real one, to `root/mvtec`, `root/visa` and so on.
 
     The same arguments give the same bytes, whatever `workers` is.
 
@@ -121,7 +121,7 @@ def _drawn(root: Path, jobs: list[Job], workers: int) -> Iterable[int]:
     if workers == 1:
         yield from map(draw, chunks)
         return
-    # Not fork: the caller may run threads (OpenCV, torch), which a forked child would inherit in an unknown state.
+    # Not fork: the caller may run threads (OpenCV, torch), whose locks a forked child would inherit.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(draw, chunks)
 
@@ -202,7 +202,12 @@ def _index_visa(root: Path, jobs: list[Job]) -> None:
 def _index_loco(root: Path, jobs: list[Job]) -> None:
     for category in PRODUCTS_BY_SOURCE["loco"]:
         config = [
-            {"defect_name": snake(label), "pixel_value": value, "saturation_threshold": 1.0, "relative_saturation": True}
+            {
+                "defect_name": snake(label),
+                "pixel_value": value,
+                "saturation_threshold": 1.0,
+                "relative_saturation": True,
+            }
             for label, value in loco_values(category).items()
         ]
         _text(root / category / "defects_config.json", json.dumps(config, indent=4) + "\n")

@@ -33,12 +33,18 @@ def screw_side(canvas: Canvas, part: Part) -> None:
     left = -part.w / 2
     dark, light = shade(part.colour, 0.6), shade(part.colour, 1.2)
     _strip(canvas, part, left + head, part.w / 2 - shank * 0.6, shank, part.colour, light)
-    tip = np.array(((part.w / 2 - shank * 0.7, -shank / 2), (part.w / 2, 0.0), (part.w / 2 - shank * 0.7, shank / 2)))
+    tip = np.array(
+        ((part.w / 2 - shank * 0.7, -shank / 2), (part.w / 2, 0.0), (part.w / 2 - shank * 0.7, shank / 2))
+    )
     canvas.poly(part.at(_arch(part, tip)), dark, part.level - 8)
     for x in np.arange(left + head + 2, part.w / 2 - shank * 0.5, 3.2):
         thread = np.array(((x, -shank * 0.62), (x + 1.4, shank * 0.62)))
         canvas.line(part.at(_arch(part, thread)), 1, dark, part.level + 8)
-    canvas.poly(part.at(_arch(part, rounded(head, part.h, 2.0) + (left + head / 2, 0))), part.colour, part.level + 14)
+    canvas.poly(
+        part.at(_arch(part, place(rounded(head, part.h, 2.0), left + head / 2, 0))),
+        part.colour,
+        part.level + 14,
+    )
     slot = np.array(((left + head * 0.3, -part.h * 0.3), (left + head * 0.3, part.h * 0.3)))
     canvas.line(part.at(_arch(part, slot)), 1, light)
 
@@ -62,14 +68,16 @@ def washer(canvas: Canvas, part: Part) -> None:
 
 
 def cable(canvas: Canvas, part: Part) -> None:
-    """An insulated wire along its own y axis, `w` thick and `h` long; `bend` bows it sideways by that many pixels."""
+    """An insulated wire along its own y axis, `w` thick and `h` long; `bend` bows it by that many pixels."""
     t = np.linspace(-0.5, 0.5, 12)
     sag = part.rng().uniform(-1.5, 1.5) + part.bend
     path = np.stack((sag * np.cos(t * np.pi), t * part.h), 1)
     width = max(2, round(part.w))
     canvas.line(part.at(path), width, shade(part.colour, 0.72), part.level - 15)
     canvas.line(part.at(path), max(1, round(width * 0.66)), part.colour, part.level)
-    canvas.line(part.at(path - (width * 0.17, 0)), max(1, width // 4), shade(part.colour, 1.3), part.level + 8)
+    canvas.line(
+        part.at(path - (width * 0.17, 0)), max(1, width // 4), shade(part.colour, 1.3), part.level + 8
+    )
 
 
 def _arch(part: Part, points: Points) -> Points:
@@ -83,6 +91,8 @@ def _arch(part: Part, points: Points) -> Points:
 
 def _strip(canvas: Canvas, part: Part, x1: float, x2: float, width: float, colour: RGB, light: RGB) -> None:
     xs = np.linspace(x1, x2, 8)
-    edge = np.concatenate((np.stack((xs, np.full(8, -width / 2)), 1), np.stack((xs[::-1], np.full(8, width / 2)), 1)))
+    edge = np.concatenate(
+        (np.stack((xs, np.full(8, -width / 2)), 1), np.stack((xs[::-1], np.full(8, width / 2)), 1))
+    )
     canvas.poly(part.at(_arch(part, edge)), colour, part.level)
     canvas.line(part.at(_arch(part, np.stack((xs, np.full(8, -width * 0.18)), 1))), 1, light, part.level + 10)

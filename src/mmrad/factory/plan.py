@@ -48,7 +48,7 @@ def snake(label: str) -> str:
 
 
 def _seeds(seed: int, *key: str) -> Seeds:
-    """Seeds of one image from the factory's seed and the image's own name, so that they depend on nothing else."""
+    """Seeds of one image: from the factory's seed and the image's own name alone."""
     words = [zlib.crc32(k.encode()) for k in key]
     scene, defect, shot = np.random.default_rng([seed, *words]).integers(1 << 62, size=3)
     return Seeds(int(scene), int(defect), int(shot))
@@ -57,7 +57,11 @@ def _seeds(seed: int, *key: str) -> Seeds:
 def plan(source: str, *, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
     """List the images of one source."""
     make = {"mvtec": _mvtec, "visa": _visa, "loco": _loco, "realiad": _realiad}[source]
-    return [job for category in PRODUCTS_BY_SOURCE[source] for job in make(category, seed, train, good, per_anomaly)]
+    return [
+        job
+        for category in PRODUCTS_BY_SOURCE[source]
+        for job in make(category, seed, train, good, per_anomaly)
+    ]
 
 
 def _mvtec(category: str, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
@@ -68,7 +72,9 @@ def _mvtec(category: str, seed: int, train: int, good: int, per_anomaly: int) ->
 
     jobs = [job("train", "good", k, None) for k in range(train)]
     jobs += [job("test", "good", k, None) for k in range(good)]
-    return jobs + [job("test", snake(a), k, a) for a in PRODUCTS[category].anomalies for k in range(per_anomaly)]
+    return jobs + [
+        job("test", snake(a), k, a) for a in PRODUCTS[category].anomalies for k in range(per_anomaly)
+    ]
 
 
 def _visa(category: str, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
@@ -81,7 +87,9 @@ def _visa(category: str, seed: int, train: int, good: int, per_anomaly: int) -> 
         for k in range((value - 1) * per_anomaly, value * per_anomaly):
             image = f"{category}/Data/Images/Anomaly/{k:03d}.JPG"
             mask = f"{category}/Data/Masks/Anomaly/{k:03d}.png"
-            jobs.append(Job("visa", category, label, "test", image, mask, "class", value, _seeds(seed, image)))
+            jobs.append(
+                Job("visa", category, label, "test", image, mask, "class", value, _seeds(seed, image))
+            )
     return jobs
 
 
@@ -106,7 +114,11 @@ def _loco(category: str, seed: int, train: int, good: int, per_anomaly: int) -> 
             numbers[anomaly.kind] += 1
             tail = f"{anomaly.kind}_anomalies/{k:03d}"
             image, mask = f"{category}/test/{tail}.png", f"{category}/ground_truth/{tail}"
-            jobs.append(Job("loco", category, label, "test", image, mask, "folder", values[label], _seeds(seed, image)))
+            jobs.append(
+                Job(
+                    "loco", category, label, "test", image, mask, "folder", values[label], _seeds(seed, image)
+                )
+            )
     return jobs
 
 
@@ -116,7 +128,8 @@ def _realiad(category: str, seed: int, train: int, good: int, per_anomaly: int) 
     for k in range(train + good):
         # No object has views on both sides of the split.
         number, view = divmod(k, 5) if k < train else divmod(k - train + 5 * -(-train // 5), 5)
-        image = f"{base}/OK/S{number + 1:04d}/{category}_{number + 1:04d}_OK_C{view + 1}_{_stamp(number, view)}.jpg"
+        tag = f"{number + 1:04d}_OK_C{view + 1}_{_stamp(number, view)}"
+        image = f"{base}/OK/S{number + 1:04d}/{category}_{tag}.jpg"
         split = "train" if k < train else "test"
         seeds = _views(seed, category, "OK", number, view)
         jobs.append(Job("realiad", category, None, split, image, "", "binary", 0, seeds, view))
@@ -133,14 +146,18 @@ def _realiad(category: str, seed: int, train: int, good: int, per_anomaly: int) 
             hidden = view > 0 and seeds.shot % 6 == 0
             mask = "" if hidden else f"{stem}.png"
             shown = None if hidden else label
-            jobs.append(Job("realiad", category, shown, "test", f"{stem}.jpg", mask, "binary", 255, seeds, view))
+            jobs.append(
+                Job("realiad", category, shown, "test", f"{stem}.jpg", mask, "binary", 255, seeds, view)
+            )
     return jobs
 
 
 def _views(seed: int, category: str, code: str, number: int, view: int) -> Seeds:
     """The views of a sample show one object with one defect, each in its own photograph."""
     thing = _seeds(seed, "realiad", category, code, str(number))
-    return Seeds(thing.scene, thing.defect, _seeds(seed, "realiad", category, code, str(number), str(view)).shot)
+    return Seeds(
+        thing.scene, thing.defect, _seeds(seed, "realiad", category, code, str(number), str(view)).shot
+    )
 
 
 def _stamp(number: int, view: int) -> str:

@@ -80,7 +80,7 @@ def render(category: str, rng: Rng, anomaly: str | None) -> Rendered:
 
     Args:
         category: a category name of `CATALOGUE`.
-        rng: source of all variation; the same state gives the same object, pose and light with and without anomaly.
+        rng: source of all variation; one state gives one object, pose and light, with and without anomaly.
         anomaly: a label of the category, or None for a good product.
 
     Returns:
@@ -106,7 +106,10 @@ def render_seeds(category: str, seeds: Seeds, anomaly: str | None, view: int = 0
     if anomaly is not None:
         rng = np.random.default_rng(seeds.defect)
         step = _Step(scene, canvas, lit)
-        for _ in range(_how_many(rng)):
+        count = _how_many(rng)
+        for _ in range(count):
+            if len(instances) >= count:  # one edit may already have made several, as a swap does
+                break
             step, found = _add(step, product, anomaly, shot, rng, not instances)
             instances = [*_not_covered(instances, found), *found]
         lit = step.lit
@@ -134,7 +137,9 @@ def _how_many(rng: Rng) -> int:
     return 3 if draw < 0.05 else 2 if draw < 0.15 else 1
 
 
-def _add(step: _Step, product: Product, label: str, shot: Shot, rng: Rng, must: bool) -> tuple[_Step, list[Instance]]:
+def _add(
+    step: _Step, product: Product, label: str, shot: Shot, rng: Rng, must: bool
+) -> tuple[_Step, list[Instance]]:
     """Add one defect to the product; draw it anew until it can be seen and is not too large."""
     best: tuple[float, _Step, list[Instance]] | None = None
     for _ in range(_TRIES if must else 3):
@@ -168,8 +173,9 @@ def _apply(step: _Step, product: Product, label: str, shot: Shot, rng: Rng) -> _
 
 
 def _areas(before: Image, after: Image) -> tuple[list[Mask], float]:
-    """Masks of what changed, one for each group of near pixels, and how acceptable the change is (1 and more is)."""
-    change = _largest_channel(cv2.absdiff(before, after))
+    """Masks of what changed, one for each group of near pixels, and a quality: 1 or more will do."""
+    difference: Image = cv2.absdiff(before, after)  # type: ignore[assignment]
+    change = _largest_channel(difference)
     changed = cv2.threshold(change, _VISIBLE, 1, cv2.THRESH_BINARY)[1]
     if not changed.any():
         return [], 0.0

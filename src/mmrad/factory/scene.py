@@ -10,6 +10,9 @@ import numpy as np
 
 from mmrad.factory.canvas import RGB, Canvas, Points, Rng, place
 
+Paint = Callable[[Canvas, "Part"], None]
+"""Draws a part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -28,7 +31,7 @@ class Part:
         touched: an edit changed it already.
     """
 
-    paint: Callable[[Canvas, Part], None]
+    paint: Paint
     role: str
     x: float
     y: float
@@ -98,7 +101,9 @@ class Product:
     turn_degrees: float = 8.0
     gloss: float = 0.3
     grey: bool = False
-    tables: tuple[RGB, ...] = field(default=((196, 194, 190), (150, 152, 156), (92, 96, 102), (222, 220, 214)))
+    tables: tuple[RGB, ...] = field(
+        default=((196, 194, 190), (150, 152, 156), (92, 96, 102), (222, 220, 214))
+    )
 
 
 def paint(scene: Scene, size_wh: tuple[int, int]) -> Canvas:
@@ -155,7 +160,9 @@ def misplaced(*roles: str, by: float, turn: float = 0.5) -> Edit:
     def move(part: Part, rng: Rng) -> Part:
         way, far = rng.uniform(0, 2 * np.pi), by * rng.uniform(0.8, 1.3)
         spin = rng.choice((-1, 1)) * rng.uniform(0.35, 1.0) * turn
-        return replace(part, x=part.x + far * np.cos(way), y=part.y + far * np.sin(way), angle=part.angle + spin)
+        return replace(
+            part, x=part.x + far * np.cos(way), y=part.y + far * np.sin(way), angle=part.angle + spin
+        )
 
     return change(*roles, by=move)
 
@@ -172,11 +179,16 @@ def recolour(*roles: str, colours: tuple[RGB, ...]) -> Edit:
 
 def bent(*roles: str, low: float, high: float) -> Edit:
     """Edit that bends one part either way by between `low` and `high`."""
-    return change(*roles, by=lambda p, rng: replace(p, bend=float(rng.choice((-1, 1)) * rng.uniform(low, high))))
+    return change(
+        *roles, by=lambda p, rng: replace(p, bend=float(rng.choice((-1, 1)) * rng.uniform(low, high)))
+    )
 
 
 def swapped(*roles: str, by_seed: bool = False) -> Edit:
-    """Edit that exchanges the places of two parts that do not look alike; `by_seed`: parts of unlike seeds do not."""
+    """Edit that exchanges the places of two parts that do not look alike.
+
+    With `by_seed`, parts of different seeds do not look alike either.
+    """
 
     def edit(scene: Scene, rng: Rng) -> Scene:
         i = _pick(scene, roles, rng)
@@ -204,12 +216,12 @@ def swapped(*roles: str, by_seed: bool = False) -> Edit:
     return edit
 
 
-def extra(*roles: str, area: tuple[float, float, float, float], spin: float = np.pi) -> Edit:
+def extra(*roles: str, areas: tuple[tuple[float, float, float, float], ...], spin: float = np.pi) -> Edit:
     """Edit that adds a copy of a part at a free place.
 
     Args:
         roles: what may be copied.
-        area: x1, y1, x2, y2 in canvas pixels for the copy's centre.
+        areas: x1, y1, x2, y2 in canvas pixels, where the copy's centre may be.
         spin: largest turn of the copy, radians.
     """
 
@@ -218,6 +230,7 @@ def extra(*roles: str, area: tuple[float, float, float, float], spin: float = np
         if not choices:
             return scene
         model = choices[int(rng.integers(len(choices)))]
+        area = areas[int(rng.integers(len(areas)))]
         spots = rng.uniform(area[:2], area[2:], (16, 2))
         # The first part is the body that the others lie on.
         taken = np.array([(p.x, p.y, max(p.w, p.h) / 2) for p in scene.parts[1:]])

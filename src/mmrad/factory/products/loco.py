@@ -6,14 +6,34 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmrad.factory.canvas import RGB, Canvas, Rng, ngon, rounded, shade, vary
+from mmrad.factory.canvas import RGB, Canvas, Rng, ngon, place, rounded, shade, vary
 from mmrad.factory.defects import contamination, crack, dent, discolour, scratch, stain
 from mmrad.factory.parts import cable, nut, plate, screw_head, screw_side, washer
-from mmrad.factory.scene import Anomaly, Edit, Part, Product, bent, change, extra, misplaced, missing, recolour, surface, swapped
+from mmrad.factory.scene import (
+    Anomaly,
+    Edit,
+    Part,
+    Product,
+    bent,
+    change,
+    extra,
+    misplaced,
+    missing,
+    recolour,
+    surface,
+    swapped,
+)
 
 _STEEL: RGB = (172, 174, 178)
 _BRASS: RGB = (196, 162, 84)
-_WIRES: tuple[RGB, ...] = ((176, 42, 38), (38, 84, 168), (216, 184, 48), (52, 140, 72), (44, 44, 48), (226, 222, 212))
+_WIRES: tuple[RGB, ...] = (
+    (176, 42, 38),
+    (38, 84, 168),
+    (216, 184, 48),
+    (52, 140, 72),
+    (44, 44, 48),
+    (226, 222, 212),
+)
 
 
 def _logical(edit: Edit) -> Anomaly:
@@ -25,9 +45,9 @@ def _tray(canvas: Canvas, part: Part) -> None:
     canvas.grain(part.rng(), 3, 2.0, 1.5)
     for x in (-1, 0, 1):
         for y in (-1, 1):
-            cell = rounded(78, 106, 9) + (x * 86, y * 57)
+            cell = place(rounded(78, 106, 9), x * 86, y * 57)
             canvas.poly(part.at(cell), shade(part.colour, 0.82), 50)
-            canvas.poly(part.at(rounded(68, 96, 7) + (x * 86, y * 57)), shade(part.colour, 0.88), 36)
+            canvas.poly(part.at(place(rounded(68, 96, 7), x * 86, y * 57)), shade(part.colour, 0.88), 36)
 
 
 def _spring(canvas: Canvas, part: Part) -> None:
@@ -42,7 +62,7 @@ def _anchor(canvas: Canvas, part: Part) -> None:
     canvas.poly(part.at(rounded(w, h, h * 0.4)), part.colour, 90)
     for x in np.linspace(-w * 0.28, w * 0.3, 4):
         canvas.line(part.at(np.array(((x, -h / 2), (x + 3, h / 2)))), 2, shade(part.colour, 0.75), 74)
-    canvas.poly(part.at(rounded(5, h + 5, 1.5) + (-w / 2, 0)), shade(part.colour, 1.1), 104)
+    canvas.poly(part.at(place(rounded(5, h + 5, 1.5), -w / 2, 0)), shade(part.colour, 1.1), 104)
 
 
 def _assortment_tray(rng: Rng) -> list[Part]:
@@ -60,8 +80,14 @@ def _assortment_tray(rng: Rng) -> list[Part]:
     for x, y, painter, w, h, colour, spots in cells:
         for sx, sy in spots:
             dx, dy = rng.normal(0, 1.3, 2)
-            turn = rng.uniform(0, 6.3) if w == h else rng.normal(0, 0.06) + (np.pi if rng.random() < 0.5 else 0.0)
-            parts.append(Part(painter, "part", x + sx + dx, y + sy + dy, w, h, turn, vary(rng, colour, 6), 90))
+            turn = (
+                rng.uniform(0, 6.3)
+                if w == h
+                else rng.normal(0, 0.06) + (np.pi if rng.random() < 0.5 else 0.0)
+            )
+            parts.append(
+                Part(painter, "part", x + sx + dx, y + sy + dy, w, h, turn, vary(rng, colour, 6), 90)
+            )
     return parts
 
 
@@ -98,10 +124,13 @@ def _block(canvas: Canvas, part: Part) -> None:
     for k in range(8):
         x = (k - 3) * part.w / 7 - part.w / 14
         if 0 < k < 7:
-            canvas.line(part.at(np.array(((x, -part.h / 2), (x, part.h / 2)))), 2, shade(part.colour, 0.66), 84)
+            canvas.line(
+                part.at(np.array(((x, -part.h / 2), (x, part.h / 2)))), 2, shade(part.colour, 0.66), 84
+            )
         if k < 7:
             for y in (-24.0, 24.0):
-                canvas.disc(*part.at(np.array(((x + part.w / 14, y),)))[0], 13.0, shade(part.colour, 0.55), 74)
+                cx, cy = part.at(np.array(((x + part.w / 14, y),)))[0]
+                canvas.disc(cx, cy, 13.0, shade(part.colour, 0.55), 74)
 
 
 def _number(canvas: Canvas, part: Part) -> None:
@@ -115,22 +144,39 @@ def _terminal_block(rng: Rng) -> list[Part]:
     order = (0, 4, 1, 2, 3, 5, 1)
     parts: list[Part] = []
     for k in range(7):
-        x = 152 + (k - 3) * 36
+        x = 152.0 + (k - 3) * 37.4
         for y, bias in ((34.0, 0), (190.0, 3)):
             colour = vary(rng, _WIRES[order[(k + bias) % 7]], 8)
             jitter = rng.normal(0, 0.03)
-            parts.append(Part(cable, "wire", x, y, 15, 70, jitter, colour, 100, float(rng.normal(0, 1)), int(rng.integers(1 << 60))))
+            parts.append(
+                Part(
+                    cable,
+                    "wire",
+                    x,
+                    y,
+                    15,
+                    70,
+                    jitter,
+                    colour,
+                    100,
+                    float(rng.normal(0, 1)),
+                    int(rng.integers(1 << 60)),
+                )
+            )
     parts.append(Part(_block, "block", 152, 112, 262, 104, 0.0, body, seed=int(rng.integers(1 << 60))))
     for k in range(7):
-        x = 152 + (k - 3) * 37.4
+        x = 152.0 + (k - 3) * 37.4
         parts.append(Part(_number, "number", x, 112, 16, 15, 0.0, seed=k + 1))
         for y in (88.0, 136.0):
-            parts.append(Part(screw_head, "screw", x, y, 20, 20, rng.uniform(0, 3.1), vary(rng, _STEEL, 8), 100))
+            parts.append(
+                Part(screw_head, "screw", x, y, 20, 20, rng.uniform(0, 3.1), vary(rng, _STEEL, 8), 100)
+            )
     return parts
 
 
 def _bottle(canvas: Canvas, part: Part) -> None:
-    glass = np.array(((-18, -128), (18, -128), (18, -92), (44, -58), (50, -40), (50, 116), (42, 128), (-42, 128), (-50, 116), (-50, -40), (-44, -58), (-18, -92)), float)
+    half = np.array(((18, -128), (18, -92), (44, -58), (50, -40), (50, 116), (42, 128)), float)
+    glass = np.concatenate((half, half[::-1] * (-1, 1)))
     canvas.poly(part.at(glass), part.colour, 90)
     canvas.poly(part.at(glass * (0.93, 0.985)), shade(part.colour, 1.05), 112)
     canvas.poly(part.at(glass * (0.7, 0.97)), shade(part.colour, 1.08), 120)
@@ -141,7 +187,8 @@ def _liquid(canvas: Canvas, part: Part) -> None:
     """`bend` lowers the level by that many pixels."""
     top = -48.0 + part.bend
     neck = max(0.0, -top - 52)
-    fill = np.array(((-46 + neck, top), (46 - neck, top), (46, -38 if top < -38 else top), (46, 114), (40, 122), (-40, 122), (-46, 114), (-46, -38 if top < -38 else top)), float)
+    half = np.array(((46 - neck, top), (46, max(top, -38)), (46, 114), (40, 122)), float)
+    fill = np.concatenate((half, half[::-1] * (-1, 1)))
     canvas.poly(part.at(fill), part.colour, 114)
     inner = fill * (0.72, 1.0)
     canvas.poly(part.at(inner), shade(part.colour, 1.14), 120)
@@ -159,18 +206,20 @@ def _cap(canvas: Canvas, part: Part) -> None:
 def _label(canvas: Canvas, part: Part) -> None:
     """A paper label with a fruit on it; `bend` 1 leaves the fruit out."""
     canvas.poly(part.at(rounded(part.w, part.h, 4)), (236, 232, 220), 136)
-    band = rounded(part.w, part.h * 0.3, 2) + (0, part.h * 0.28)
+    band = place(rounded(part.w, part.h * 0.3, 2), 0, part.h * 0.28)
     canvas.poly(part.at(band), part.colour, 138)
     for k, share in enumerate((0.7, 0.5)):
         y = part.h * (0.22 + 0.13 * k)
-        canvas.line(part.at(np.array(((-part.w * share / 2, y), (part.w * share / 2, y)))), 2, (246, 244, 238))
+        canvas.line(
+            part.at(np.array(((-part.w * share / 2, y), (part.w * share / 2, y)))), 2, (246, 244, 238)
+        )
     if part.bend:
         return
     r = part.w * 0.235
     (x, y), (hx, hy) = part.at(np.array(((0.0, -0.18 * part.h), (-r * 0.3, -0.18 * part.h - r * 0.35))))
     canvas.disc(x, y, r, part.colour, 142)
     canvas.disc(hx, hy, r * 0.3, shade(part.colour, 1.4))
-    leaf = ngon(12, r * 0.5) * (1.0, 0.45) + (r * 0.5, -0.18 * part.h - r * 1.05)
+    leaf = place(ngon(12, r * 0.5) * (1.0, 0.45), r * 0.5, -0.18 * part.h - r * 1.05)
     canvas.poly(part.at(leaf), (60, 130, 60), 144)
 
 
@@ -179,8 +228,15 @@ def _badge(canvas: Canvas, part: Part) -> None:
     canvas.line(part.at(np.array(((-part.w * 0.32, 0.0), (part.w * 0.32, 0.0)))), 3, (244, 242, 232))
 
 
+_FLAVOURS: tuple[tuple[RGB, RGB], ...] = (
+    ((224, 150, 40), (226, 120, 30)),
+    ((176, 50, 60), (190, 36, 44)),
+    ((214, 206, 110), (226, 200, 50)),
+)
+
+
 def _label_bottle(rng: Rng) -> list[Part]:
-    juice, fruit = (((224, 150, 40), (226, 120, 30)), ((176, 50, 60), (190, 36, 44)), ((214, 206, 110), (226, 200, 50)))[int(rng.integers(3))]
+    juice, fruit = _FLAVOURS[int(rng.integers(3))]
     colour = vary(rng, fruit, 8)
     seed = int(rng.integers(1 << 60))
     level = float(rng.normal(0, 1.2))
@@ -195,20 +251,24 @@ def _label_bottle(rng: Rng) -> list[Part]:
 
 
 def _refill(part: Part, rng: Rng) -> Part:
-    return replace(part, bend=float(rng.choice((-1, 1)) * rng.uniform(14, 32)) if rng.random() < 0.4 else float(rng.uniform(18, 60)))
+    too_much = rng.random() < 0.25
+    return replace(part, bend=float(-rng.uniform(14, 32) if too_much else rng.uniform(14, 60)))
 
 
 def _cross(part: Part, rng: Rng) -> Part:
-    return replace(part, y=part.y + float(rng.choice((-1, 1))) * rng.uniform(8, 22), x=part.x + rng.uniform(-8, 8), angle=part.angle + float(rng.choice((-1, 1))) * rng.uniform(0.12, 0.35))
+    up, turn = rng.choice((-1, 1), 2) * rng.uniform((8, 0.12), (22, 0.35))
+    return replace(part, x=part.x + rng.uniform(-8, 8), y=part.y + up, angle=part.angle + turn)
 
 
+_INSIDE = (36.0, 34.0, 252.0, 222.0)
+_MAT = (30.0, 30.0, 290.0, 210.0)
 PRODUCTS: dict[str, Product] = {
     "assortment_tray": Product(
         _assortment_tray,
         (288, 256),
         {
             "missing part": _logical(missing("part")),
-            "extra part": _logical(extra("part", area=(36.0, 34.0, 252.0, 222.0))),
+            "extra part": _logical(extra("part", areas=(_INSIDE,))),
             "misplaced part": _logical(misplaced("part", by=30.0, turn=1.2)),
             "swapped parts": _logical(swapped("part")),
             "crack": Anomaly(surface(crack)),
@@ -223,11 +283,13 @@ PRODUCTS: dict[str, Product] = {
         {
             "missing screw": _logical(missing("screw", "cap screw")),
             "missing nut": _logical(missing("nut")),
-            "extra nut": _logical(extra("nut", area=(30.0, 30.0, 290.0, 210.0))),
-            "extra washer": _logical(extra("washer", area=(30.0, 30.0, 290.0, 210.0))),
+            "extra nut": _logical(extra("nut", areas=(_MAT,))),
+            "extra washer": _logical(extra("washer", areas=(_MAT,))),
             "swapped parts": _logical(swapped("nut", "washer", "cap screw")),
             "bent screw": Anomaly(bent("screw", low=8.0, high=15.0)),
-            "colour": Anomaly(recolour("nut", "washer", "screw", colours=((150, 84, 48), (70, 70, 76), (88, 120, 110)))),
+            "colour": Anomaly(
+                recolour("nut", "washer", "screw", colours=((150, 84, 48), (70, 70, 76), (88, 120, 110)))
+            ),
             "contamination": Anomaly(surface(contamination)),
         },
         gloss=0.5,

@@ -7,7 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from mmrad.factory.canvas import Canvas, Rng, ngon, place, rounded, shade, vary
-from mmrad.factory.defects import chip, contamination, crack, dent, discolour, fibre, hole, scratch, specks, stain
+from mmrad.factory.defects import (
+    chip,
+    contamination,
+    crack,
+    dent,
+    discolour,
+    fibre,
+    hole,
+    scratch,
+    specks,
+    stain,
+)
 from mmrad.factory.scene import Anomaly, Part, Product, change, extra, misplaced, missing, surface
 
 
@@ -54,7 +65,9 @@ def _gear(canvas: Canvas, part: Part) -> None:
 
 def _tooth(canvas: Canvas, part: Part) -> None:
     w, h = part.w / 2, part.h / 2
-    outline = np.array(((-w, h), (-w * 0.92, h * 0.2), (-w * 0.55, -h), (w * 0.55, -h), (w * 0.92, h * 0.2), (w, h)))
+    outline = np.array(
+        ((-w, h), (-w * 0.92, h * 0.2), (-w * 0.55, -h), (w * 0.55, -h), (w * 0.92, h * 0.2), (w, h))
+    )
     outline[:, 0] += part.bend * (h - outline[:, 1]) / (2 * h)
     canvas.poly(part.at(outline), part.colour, 108)
 
@@ -67,7 +80,7 @@ def _hub(canvas: Canvas, part: Part) -> None:
     canvas.disc(x, y, r * 0.37, grey, 150)
     canvas.disc(x, y, r * 0.32, shade(grey, 1.05), 146)
     canvas.erase_disc(x, y, r * 0.19)
-    canvas.erase(place(rounded(r * 0.1, r * 0.24, 1) + (0, -r * 0.19), x, y, part.angle))
+    canvas.erase(place(place(rounded(r * 0.1, r * 0.24, 1), 0, -r * 0.19), x, y, part.angle))
 
 
 def _bore(canvas: Canvas, part: Part) -> None:
@@ -91,7 +104,9 @@ def _gear_layout(rng: Rng) -> list[Part]:
 
 
 def _gasket_body(canvas: Canvas, part: Part) -> None:
-    hull = np.concatenate([ngon(48, 78) + (-0.0, 0), ngon(24, 30) + (-100, 0), ngon(24, 30) + (100, 0)])
+    hull = np.concatenate(
+        [place(ngon(48, 78), 0, 0), place(ngon(24, 30), -100, 0), place(ngon(24, 30), 100, 0)]
+    )
     lens = hull[np.argsort(np.arctan2(hull[:, 1] * 1.6, hull[:, 0]))]
     turns = np.arctan2(lens[:, 1], lens[:, 0])
     reach = 80 + 48 * np.abs(np.cos(turns)) ** 3
@@ -125,7 +140,9 @@ def _cloth(canvas: Canvas, part: Part) -> None:
     over = ((steps // pitch)[None, :] + (steps // pitch)[:, None]) % 2 == 0
     arch = np.abs(np.sin(np.pi * (steps + 0.5) / pitch))
     bulge = np.where(over, arch[None, :], arch[:, None])
-    thread = np.where(over[:, :, None], part.colour, shade(part.colour, 0.72)) * (0.72 + 0.28 * bulge)[:, :, None]
+    thread = (
+        np.where(over[:, :, None], part.colour, shade(part.colour, 0.72)) * (0.72 + 0.28 * bulge)[:, :, None]
+    )
     tile = np.dstack((thread, np.full(over.shape, 255), 90 + 34 * bulge)).astype(np.uint8)
     cloth = np.tile(tile, (h // len(steps) + 1, w // len(steps) + 1, 1))[:h, :w]
     canvas.rgba[:], canvas.height[:] = cloth[:, :, :4], cloth[:, :, 4]
@@ -140,10 +157,15 @@ def _weave(rng: Rng) -> list[Part]:
 def _turned_logo(part: Part, rng: Rng) -> Part:
     far = rng.uniform(9, 16)
     way = rng.uniform(0, 2 * np.pi)
-    return replace(part, x=part.x + far * np.cos(way), y=part.y + far * np.sin(way), angle=part.angle + rng.uniform(0.4, 0.9))
+    return replace(
+        part,
+        x=part.x + far * np.cos(way),
+        y=part.y + far * np.sin(way),
+        angle=part.angle + rng.uniform(0.4, 0.9),
+    )
 
 
-_FLANGE = (52.0, 80.0, 76.0, 144.0)
+_FLANGES = ((52.0, 80.0, 76.0, 144.0), (212.0, 80.0, 236.0, 144.0))
 PRODUCTS: dict[str, Product] = {
     "bottle_cap": Product(
         _bottle_cap,
@@ -165,7 +187,9 @@ PRODUCTS: dict[str, Product] = {
         (256, 256),
         {
             "missing tooth": Anomaly(missing("tooth")),
-            "bent tooth": Anomaly(change("tooth", by=lambda p, g: replace(p, bend=float(g.choice((-1, 1)) * g.uniform(8, 13))))),
+            "bent tooth": Anomaly(
+                change("tooth", by=lambda p, g: replace(p, bend=float(g.choice((-1, 1)) * g.uniform(8, 13))))
+            ),
             "crack": Anomaly(surface(crack)),
             "scratch": Anomaly(surface(scratch)),
             "dent": Anomaly(surface(dent)),
@@ -183,7 +207,7 @@ PRODUCTS: dict[str, Product] = {
         {
             "missing hole": Anomaly(missing("hole")),
             "misplaced hole": Anomaly(misplaced("hole", by=13.0, turn=0.0)),
-            "extra hole": Anomaly(extra("hole", area=_FLANGE)),
+            "extra hole": Anomaly(extra("hole", areas=_FLANGES)),
             "tear": Anomaly(surface(crack)),
             "broken edge": Anomaly(surface(chip)),
             "contamination": Anomaly(surface(contamination)),

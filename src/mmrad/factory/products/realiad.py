@@ -1,10 +1,10 @@
-"""The factory's Real-IAD: a mains plug, a button, a metal bracket and a keypad, with Real-IAD's defect codes."""
+"""The factory's Real-IAD: a plug, a button, a metal bracket and a keypad, with Real-IAD's defect codes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mmrad.factory.canvas import Canvas, Rng, ngon, rounded, shade, vary
+from mmrad.factory.canvas import Canvas, Rng, ngon, place, rounded, shade, vary
 from mmrad.factory.defects import abrasion, chip, contamination, crack, dent, hole, lump, scratch, stain
 from mmrad.factory.scene import Anomaly, Part, Product, bent, misplaced, missing, surface, swapped
 
@@ -21,7 +21,7 @@ def _plug_body(canvas: Canvas, part: Part) -> None:
     canvas.disc(part.x, part.y, r * 0.74, shade(part.colour, 0.86), 84)
     canvas.disc(part.x, part.y, r * 0.68, shade(part.colour, 0.95), 90)
     for side in (-1, 1):
-        grip = rounded(10, 46, 4) + (side * r * 0.83, 0)
+        grip = place(rounded(10, 46, 4), side * r * 0.83, 0)
         canvas.poly(part.at(grip), shade(part.colour, 0.75), 130)
 
 
@@ -73,7 +73,9 @@ def _eye(canvas: Canvas, part: Part) -> None:
 
 
 def _button(rng: Rng) -> list[Part]:
-    colour = vary(rng, ((120, 78, 50), (58, 74, 104), (212, 202, 182), (110, 40, 52))[int(rng.integers(4))], 8)
+    colour = vary(
+        rng, ((120, 78, 50), (58, 74, 104), (212, 202, 182), (110, 40, 52))[int(rng.integers(4))], 8
+    )
     spin = rng.uniform(0, 2 * np.pi)
     parts = [Part(_disc, "disc", 120, 120, 196, 196, spin, colour, seed=int(rng.integers(1 << 60)))]
     for k in range(16):
@@ -88,14 +90,27 @@ def _button(rng: Rng) -> list[Part]:
 
 def _steel(canvas: Canvas, part: Part) -> None:
     outline = np.array(
-        ((-136, -92), (136, -92), (136, -30), (60, -30), (36, -6), (36, 92), (-36, 92), (-36, -6), (-60, -30), (-136, -30)),
+        (
+            (-136, -92),
+            (136, -92),
+            (136, -30),
+            (60, -30),
+            (36, -6),
+            (36, 92),
+            (-36, 92),
+            (-36, -6),
+            (-60, -30),
+            (-136, -30),
+        ),
         float,
     )
     canvas.poly(part.at(outline), part.colour, 70)
     rng = part.rng()
     for y in np.arange(-90, 92, 3):
         x = 134 if y < -30 else 34
-        canvas.line(part.at(np.array(((-x, y), (x, y)), float)), 1, shade(part.colour, float(rng.uniform(0.94, 1.07))))
+        canvas.line(
+            part.at(np.array(((-x, y), (x, y)), float)), 1, shade(part.colour, float(rng.uniform(0.94, 1.07)))
+        )
     canvas.grain(rng, 2, 2.5, 1.0)
     fold = np.array(((-134.0, -40.0), (134.0, -40.0)))
     canvas.line(part.at(fold), 5, shade(part.colour, 1.16), 92)
@@ -131,10 +146,10 @@ def _bracket(rng: Rng) -> list[Part]:
 def _panel(canvas: Canvas, part: Part) -> None:
     canvas.poly(part.at(rounded(part.w, part.h, 18)), part.colour, 70)
     canvas.grain(part.rng(), 2, 2.5, 1.5)
-    canvas.poly(part.at(rounded(part.w - 24, 48, 6) + (0, -112)), (50, 62, 56), 50)
-    canvas.poly(part.at(rounded(part.w - 34, 38, 4) + (0, -112)), (136, 152, 128), 56)
+    canvas.poly(part.at(place(rounded(part.w - 24, 48, 6), 0, -112)), (50, 62, 56), 50)
+    canvas.poly(part.at(place(rounded(part.w - 34, 38, 4), 0, -112)), (136, 152, 128), 56)
     for k in range(5):
-        digit = rounded(9, 20, 1) + (-50 + 25 * k, -112)
+        digit = place(rounded(9, 20, 1), -50 + 25 * k, -112)
         canvas.line(part.at(digit), 2, (48, 56, 48), closed=True)
 
 
@@ -144,7 +159,15 @@ def _key(canvas: Canvas, part: Part) -> None:
     ink = (236, 234, 228) if sum(part.colour) < 380 else (44, 46, 52)
     # The legend: strokes of a seven-segment glyph, one a key.
     segments = (119, 36, 93, 109, 46, 107, 123, 37, 127, 111, 80, 63)[part.seed % 12]
-    ends = ((-4, -8, 4, -8), (-4, -8, -4, 0), (4, -8, 4, 0), (-4, 0, 4, 0), (-4, 0, -4, 8), (4, 0, 4, 8), (-4, 8, 4, 8))
+    ends = (
+        (-4, -8, 4, -8),
+        (-4, -8, -4, 0),
+        (4, -8, 4, 0),
+        (-4, 0, 4, 0),
+        (-4, 0, -4, 8),
+        (4, 0, 4, 8),
+        (-4, 8, 4, 8),
+    )
     for bit, (x1, y1, x2, y2) in enumerate(ends):
         if segments >> bit & 1:
             canvas.line(part.at(np.array(((x1, y1), (x2, y2)), float)), 2, ink)
@@ -158,7 +181,9 @@ def _keypad(rng: Rng) -> list[Part]:
         x, y = 58 + 62 * (k % 3), 100 + 52 * (k // 3)
         dx, dy = rng.normal(0, 0.5, 2)
         colour = (188, 58, 48) if k == 9 else (58, 138, 76) if k == 11 else keys
-        parts.append(Part(_key, "key", x + dx, y + dy, 48, 38, rng.normal(0, 0.008), vary(rng, colour, 5), seed=k))
+        parts.append(
+            Part(_key, "key", x + dx, y + dy, 48, 38, rng.normal(0, 0.008), vary(rng, colour, 5), seed=k)
+        )
     return parts
 
 

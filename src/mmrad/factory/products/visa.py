@@ -9,7 +9,20 @@ import numpy as np
 from mmrad.factory.canvas import RGB, Canvas, Rng, ngon, place, rounded, shade, vary
 from mmrad.factory.defects import chip, contamination, crack, dent, discolour, hole, scratch, stain
 from mmrad.factory.parts import screw_head
-from mmrad.factory.scene import Anomaly, Part, Product, bent, change, extra, misplaced, missing, recolour, surface, swapped
+from mmrad.factory.scene import (
+    Anomaly,
+    Paint,
+    Part,
+    Product,
+    bent,
+    change,
+    extra,
+    misplaced,
+    missing,
+    recolour,
+    surface,
+    swapped,
+)
 
 _BURN: tuple[RGB, ...] = ((28, 20, 14), (44, 30, 18), (60, 40, 22))
 _SILVER: RGB = (196, 198, 202)
@@ -36,7 +49,7 @@ def _board(canvas: Canvas, part: Part) -> None:
             canvas.disc(x, y, 1.8, (40, 38, 34), 40)
     ink = (222, 226, 222)
     for x, y, w, h in ((78, 76, 62, 60), (166, 72, 62, 60), (236, 172, 46, 34), (118, 172, 50, 36)):
-        canvas.line(rounded(w + 6, h + 6, 1) + (x, y), 1, ink, closed=True)
+        canvas.line(place(rounded(w + 6, h + 6, 1), x, y), 1, ink, closed=True)
     for x, y in ((22, 22), (298, 22), (22, 218), (298, 218)):
         canvas.disc(x, y, 8, (176, 160, 110), 56)
         canvas.erase_disc(x, y, 5)
@@ -53,7 +66,7 @@ def _relay(canvas: Canvas, part: Part) -> None:
 def _chip(canvas: Canvas, part: Part) -> None:
     for side in (-1, 1):
         for x in np.linspace(-part.w / 2 + 5, part.w / 2 - 5, 6):
-            leg = rounded(3, 8, 0.5) + (x, side * (part.h / 2))
+            leg = place(rounded(3, 8, 0.5), x, side * (part.h / 2))
             canvas.poly(part.at(leg), _SILVER, 80)
     canvas.poly(part.at(rounded(part.w, part.h - 4, 1.5)), part.colour, 104)
     dot = part.at(np.array(((-part.w / 2 + 6, part.h / 2 - 9),)))[0]
@@ -76,7 +89,12 @@ def _capacitor(canvas: Canvas, part: Part) -> None:
     stripe = ngon(40, r)[14:27]
     canvas.poly(part.at(stripe), part.colour, 136)
     for turn in (0.4, 0.4 + np.pi / 2):
-        canvas.line(place(np.array(((-r * 0.5, 0), (r * 0.5, 0))), part.x, part.y, part.angle + turn), 1, (120, 124, 130), 138)
+        canvas.line(
+            place(np.array(((-r * 0.5, 0), (r * 0.5, 0))), part.x, part.y, part.angle + turn),
+            1,
+            (120, 124, 130),
+            138,
+        )
 
 
 def _led(canvas: Canvas, part: Part) -> None:
@@ -98,20 +116,34 @@ def _relay_board(rng: Rng) -> list[Part]:
     seeds = rng.integers(1 << 60, size=2)
     parts = [Part(_board, "board", 160, 120, 304, 226, 0.0, green, seed=int(seeds[0]))]
 
-    def put(paint: object, role: str, x: float, y: float, w: float, h: float, colour: RGB, angle: float = 0.0) -> None:
+    def put(
+        paint: Paint, role: str, x: float, y: float, w: float, h: float, colour: RGB, angle: float = 0.0
+    ) -> None:
         dx, dy, da = rng.normal(0, 0.5, 3)
-        parts.append(Part(paint, role, x + dx, y + dy, w, h, angle + da * 0.025, vary(rng, colour, 6)))  # type: ignore[arg-type]
+        parts.append(Part(paint, role, x + dx, y + dy, w, h, angle + da * 0.025, vary(rng, colour, 6)))
 
     for x, y in ((78, 76), (166, 72)):
         put(_relay, "relay", x, y, 58, 56, (36, 78, 156))
     put(_chip, "component", 236, 172, 46, 32, (42, 42, 46))
     put(_chip, "component", 118, 172, 50, 34, (42, 42, 46))
-    for x, y, turn in ((60, 134, 0.0), (60, 156, 0.0), (236, 84, 1.57), (256, 84, 1.57), (178, 206, 0.0), (186, 140, 0.0)):
+    for x, y, turn in (
+        (60, 134, 0.0),
+        (60, 156, 0.0),
+        (236, 84, 1.57),
+        (256, 84, 1.57),
+        (178, 206, 0.0),
+        (186, 140, 0.0),
+    ):
         put(_resistor, "component", x, y, 36, 11, (204, 178, 132), turn)
     for x, y, turn in ((176, 172, 0.4), (78, 194, 2.0), (222, 132, 0.0)):
         put(_capacitor, "component", x, y, 24, 24, (44, 50, 70), turn)
-    for x, c in ((120, (200, 40, 36)), (140, (48, 168, 70)), (212, (220, 180, 50))):
-        put(_led, "component", x, 124 if x < 200 else 30, 14, 14, c)  # type: ignore[arg-type]
+    leds: tuple[tuple[float, float, RGB], ...] = (
+        (120, 124, (200, 40, 36)),
+        (140, 124, (48, 168, 70)),
+        (212, 30, (220, 180, 50)),
+    )
+    for lx, ly, led in leds:
+        put(_led, "component", lx, ly, 14, 14, led)
     put(_screw_terminal, "terminal", 292, 112, 26, 66, (40, 116, 84))
     put(_screw_terminal, "terminal", 22, 96, 24, 66, (40, 116, 84), np.pi)
     return parts
@@ -122,9 +154,16 @@ def _blister(canvas: Canvas, part: Part) -> None:
     canvas.grain(part.rng(), 2, 7.0, 3.0)
     rng = part.rng()
     for x in np.arange(-part.w / 2 + 10, part.w / 2 - 8, 8):
-        canvas.line(part.at(np.array(((x, -part.h / 2 + 4), (x, part.h / 2 - 4)))), 1, shade(part.colour, 0.93), 46)
+        canvas.line(
+            part.at(np.array(((x, -part.h / 2 + 4), (x, part.h / 2 - 4)))), 1, shade(part.colour, 0.93), 46
+        )
     for x in (-part.w / 4, 0.0, part.w / 4):
-        canvas.line(part.at(np.array(((x, -part.h / 2), (x, part.h / 2)))), 1, shade(part.colour, float(rng.uniform(0.72, 0.8))), 34)
+        canvas.line(
+            part.at(np.array(((x, -part.h / 2), (x, part.h / 2)))),
+            1,
+            shade(part.colour, float(rng.uniform(0.72, 0.8))),
+            34,
+        )
 
 
 def _pocket(canvas: Canvas, part: Part) -> None:
@@ -138,10 +177,11 @@ def _tablet(canvas: Canvas, part: Part) -> None:
     canvas.disc(part.x, part.y, r * 0.84, part.colour, 124)
     canvas.line(part.at(np.array(((-r * 0.8, 0.0), (r * 0.8, 0.0)))), 2, shade(part.colour, 0.82), 108)
     if part.bend:
-        gone = place(np.array(((-r * 1.2, 0), (-r * 0.4, -3), (r * 0.2, 4), (r * 1.2, 0), (r * 1.2, r * 1.3), (-r * 1.2, r * 1.3))), part.x, part.y + r * 0.1, part.bend)
-        inside = np.clip(np.hypot(*(gone - (part.x, part.y)).T), 1, r * 1.05)
-        way = gone - (part.x, part.y)
-        canvas.poly(way / np.hypot(*way.T)[:, None] * inside[:, None] + (part.x, part.y), (172, 174, 178), 60)
+        # The piece beyond a ragged line is gone: a half disc, to paint over nothing beside it.
+        arc = np.linspace(0, np.pi, 16)
+        ragged = np.array(((-0.6, 0.12), (-0.2, -0.1), (0.15, 0.14), (0.55, -0.06)))
+        gone = np.concatenate((np.stack((np.cos(arc), np.sin(arc)), 1), ragged)) * r * 1.03
+        canvas.poly(place(gone, part.x, part.y, part.bend), (172, 174, 178), 60)
 
 
 def _tablets(rng: Rng) -> list[Part]:
@@ -152,7 +192,9 @@ def _tablets(rng: Rng) -> list[Part]:
     parts += [Part(_pocket, "pocket", x, y, 56, 56, 0.0, foil) for x, y in spots]
     for x, y in spots:
         dx, dy = rng.normal(0, 1.6, 2)
-        parts.append(Part(_tablet, "tablet", x + dx, y + dy, 41, 41, rng.uniform(0, np.pi), vary(rng, colour, 4)))
+        parts.append(
+            Part(_tablet, "tablet", x + dx, y + dy, 41, 41, rng.uniform(0, np.pi), vary(rng, colour, 4))
+        )
     return parts
 
 
@@ -180,12 +222,24 @@ def _biscuit(rng: Rng) -> list[Part]:
     colour = vary(rng, (206, 158, 96), 12)
     spin = rng.uniform(0, 2 * np.pi)
     parts = [
-        Part(_dough, "dough", 128, 128, rng.uniform(204, 212), 208, spin, colour, seed=int(rng.integers(1 << 60))),
+        Part(
+            _dough,
+            "dough",
+            128,
+            128,
+            rng.uniform(204, 212),
+            208,
+            spin,
+            colour,
+            seed=int(rng.integers(1 << 60)),
+        ),
         Part(_letter, "stamp", 128, 128, 66, 66, spin, colour),
     ]
     for k in range(12):
         turn = spin + k * np.pi / 6
-        parts.append(Part(_dock, "dimple", 128 + 64 * np.cos(turn), 128 + 64 * np.sin(turn), 13, 13, 0.0, colour))
+        parts.append(
+            Part(_dock, "dimple", 128 + 64 * np.cos(turn), 128 + 64 * np.sin(turn), 13, 13, 0.0, colour)
+        )
     return parts
 
 
@@ -193,9 +247,9 @@ def _housing(canvas: Canvas, part: Part) -> None:
     canvas.poly(part.at(rounded(part.w, part.h, 8)), part.colour, 110)
     canvas.grain(part.rng(), 2, 2.0, 1.5)
     canvas.poly(part.at(rounded(part.w - 22, part.h - 22, 5)), shade(part.colour, 0.7), 70)
-    canvas.poly(part.at(rounded(34, 14, 1) + (0, part.h / 2 - 6)), shade(part.colour, 0.75), 74)
+    canvas.poly(part.at(place(rounded(34, 14, 1), 0, part.h / 2 - 6)), shade(part.colour, 0.75), 74)
     for side in (-1, 1):
-        ear = part.at(rounded(26, 44, 8) + (side * (part.w / 2 + 8), 0))
+        ear = part.at(place(rounded(26, 44, 8), side * (part.w / 2 + 8), 0))
         canvas.poly(ear, shade(part.colour, 0.95), 90)
         x, y = part.at(np.array(((side * (part.w / 2 + 9), 0.0),)))[0]
         canvas.erase_disc(x, y, 6)
@@ -204,8 +258,17 @@ def _housing(canvas: Canvas, part: Part) -> None:
 def _pin(canvas: Canvas, part: Part) -> None:
     x1, x2 = part.bend, 0.0
     w, h = part.w / 2, part.h / 2
-    outline = np.array(((x1 - w * 0.6, -h), (x1 + w * 0.6, -h), (x2 + w, -h * 0.2), (x2 + w, h), (x2 - w, h), (x2 - w, -h * 0.2)))
-    canvas.poly(part.at(rounded(part.w + 7, part.w + 7, 1) + (0, h)), shade(part.colour, 0.3), 60)
+    outline = np.array(
+        (
+            (x1 - w * 0.6, -h),
+            (x1 + w * 0.6, -h),
+            (x2 + w, -h * 0.2),
+            (x2 + w, h),
+            (x2 - w, h),
+            (x2 - w, -h * 0.2),
+        )
+    )
+    canvas.poly(part.at(place(rounded(part.w + 7, part.w + 7, 1), 0, h)), shade(part.colour, 0.3), 60)
     canvas.poly(part.at(outline), shade(part.colour, 0.85), 150)
     spine = np.array(((x1, -h + 1), (x2, -h * 0.2), (x2, h)))
     canvas.line(part.at(spine), 2, shade(part.colour, 1.25), 160)
@@ -230,7 +293,7 @@ PRODUCTS: dict[str, Product] = {
             "missing component": Anomaly(missing("component", "relay")),
             "misplaced component": Anomaly(misplaced("component", by=9.0, turn=0.6)),
             "swapped component": Anomaly(swapped("component")),
-            "extra component": Anomaly(extra("component", area=(45.0, 30.0, 275.0, 210.0))),
+            "extra component": Anomaly(extra("component", areas=((45.0, 30.0, 275.0, 210.0),))),
             "scratch": Anomaly(surface(scratch)),
             "burnt": Anomaly(surface(stain(_BURN))),
             "contamination": Anomaly(surface(contamination)),
@@ -242,8 +305,14 @@ PRODUCTS: dict[str, Product] = {
         (304, 240),
         {
             "missing tablet": Anomaly(missing("tablet")),
-            "broken tablet": Anomaly(change("tablet", by=lambda p, g: replace(p, bend=float(g.uniform(0.1, 6.2))))),
-            "wrong colour": Anomaly(recolour("tablet", colours=((240, 238, 230), (206, 130, 120), (180, 200, 160), (170, 184, 214)))),
+            "broken tablet": Anomaly(
+                change("tablet", by=lambda p, g: replace(p, bend=float(g.uniform(0.1, 6.2))))
+            ),
+            "wrong colour": Anomaly(
+                recolour(
+                    "tablet", colours=((240, 238, 230), (206, 130, 120), (180, 200, 160), (170, 184, 214))
+                )
+            ),
             "misplaced tablet": Anomaly(misplaced("tablet", by=24.0)),
             "dent": Anomaly(surface(dent)),
             "contamination": Anomaly(surface(contamination)),
