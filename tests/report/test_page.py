@@ -116,6 +116,40 @@ def test_a_filter_in_the_address_is_applied(written: Path, tmp_path: Path) -> No
     assert sum(attributes.get("class") == "card" for _, attributes in page.tags) == 3
 
 
+DRIVER = """<script>
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+const first = () => document.querySelector(".leaderboard tbody th").textContent.slice(0, 5);
+const place = () => document.getElementById("viewer-place").textContent[0];
+const log = [];
+const accuracy = document.querySelectorAll(".leaderboard thead button")[1];
+accuracy.click(); log.push(first());
+accuracy.click(); log.push(first());
+document.querySelector(".card").click(); log.push(place());
+press("ArrowRight"); log.push(place());
+press("ArrowLeft"); press("ArrowLeft"); log.push(place());
+press("m"); log.push(new URLSearchParams(location.hash.slice(1)).get("open")[0]);
+press("b"); log.push(document.body.className);
+document.getElementById("close").click(); log.push(String(viewer.open));
+const search = document.querySelector("input[type=search]");
+search.value = "bad1"; search.dispatchEvent(new Event("input", { bubbles: true }));
+log.push(String(document.querySelectorAll(".card").length));
+document.body.append("driven: " + log.join(" "));
+</script>"""
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine, so the page's script cannot be run"
+)
+def test_sorting_keys_and_search_work(written: Path, tmp_path: Path) -> None:
+    text = written.read_text("utf-8")
+    driven = tmp_path / "driven.html"
+    # The page's own policy would, rightly, not let a second script run.
+    driven.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text) + DRIVER, "utf-8")
+    found = re.search(r"driven: ([^<]*)", _rendered(driven, "#run=0", tmp_path).rpartition("</script>")[2])
+    assert found
+    assert found[1].split() == ["caref", "hasty", "1", "2", "5", "1", "no-boxes", "false", "1"]
+
+
 def _rendered(path: Path, hash_: str, folder: Path) -> str:
     """The page's document after its script has run."""
     command = [
