@@ -1,0 +1,104 @@
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmrad.answer import Instance
+from mmrad.box import Box
+from mmrad.errors import DataError
+from mmrad.prompt import BUILT_IN, Message, Prompts, load_prompts
+from mmrad.view import View
+
+QUERY, FIRST, SECOND = (View(np.full((28, 28, 3), value, np.uint8), (28, 28)) for value in (1, 2, 3))
+
+
+def said(messages: list[Message]) -> str:
+    text = messages[-1].parts[-1]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_prompts_leave_no_word_unfilled(name: str) -> None:
+    prompts = load_prompts(name)
+    truth = [Instance(Box(1, 2, 3, 4), "dent")]
+    knowledge = ("bottle", ["dent", "crack"])
+    for messages in (
+        prompts.inspection(QUERY),
+        prompts.inspection(QUERY, [FIRST, SECOND], reasoning=False, domain_knowledge=knowledge),
+        prompts.teacher(QUERY, [FIRST], truth),
+        prompts.teacher(QUERY, [FIRST], []),
+        prompts.opposite(QUERY, [FIRST], anomalous=True),
+        prompts.opposite(QUERY, [FIRST], anomalous=False),
+    ):
+        assert [message.role for message in messages] == ["system", "user"]
+        assert "$" not in said(messages)
+
+
+def test_references_come_first_and_the_query_last() -> None:
+    parts = load_prompts().inspection(QUERY, [FIRST, SECOND])[-1].parts
+    assert parts[0] is FIRST and parts[1] is SECOND and parts[2] is QUERY and len(parts) == 4
+
+
+def test_the_text_counts_the_references() -> None:
+    prompts = load_prompts()
+    assert "The first image is normal" in said(prompts.inspection(QUERY, [FIRST]))
+    assert "The first 2 images are normal" in said(prompts.inspection(QUERY, [FIRST, SECOND]))
+    assert "first" not in said(prompts.inspection(QUERY, reasoning=False))
+
+
+def test_reasoning_and_knowledge_are_asked_for_only_when_wanted() -> None:
+    prompts = load_prompts()
+    assert "<think>" in said(prompts.inspection(QUERY)) and "<answer>" in said(prompts.inspection(QUERY))
+    assert "<think>" not in said(prompts.inspection(QUERY, reasoning=False))
+    told = said(prompts.inspection(QUERY, domain_knowledge=("bottle", ["crack", "5 $ mark"])))
+    assert "'bottle'" in told and "crack, 5 $ mark" in told
+    assert "knowledge" not in said(prompts.inspection(QUERY))
+
+
+def test_only_the_teacher_is_told_the_truth() -> None:
+    prompts = load_prompts()
+    truth = [Instance(Box(1.2, 2, 3, 4), "dent"), Instance(Box(5, 6, 7, 8), "$hint")]
+    assert "([1, 2, 3, 4], 'dent'), ([5, 6, 7, 8], '$hint')" in said(prompts.teacher(QUERY, [FIRST], truth))
+    assert "normal product" in said(prompts.teacher(QUERY, [FIRST], []))
+    assert "is normal" in said(prompts.opposite(QUERY, [], anomalous=True))
+    assert "is anomalous" in said(prompts.opposite(QUERY, [], anomalous=False))
+
+
+def test_the_hash_follows_every_wording() -> None:
+    prompts = load_prompts()
+    changed = {replace(prompts, **{field.name: "other"}).hash for field in fields(Prompts)}
+    assert len(changed | {prompts.hash}) == len(fields(Prompts)) + 1
+    assert load_prompts().hash == prompts.hash and len(prompts.hash) == 12
+
+
+def as_toml(prompts: Prompts, **changes: object) -> str:
+    values = {field.name: getattr(prompts, field.name) for field in fields(Prompts)} | changes
+    return "\n".join(f"{key} = {value!r}" for key, value in values.items() if value is not None)
+
+
+def test_own_prompts_are_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(as_toml(load_prompts("brief"), system="Look."), "utf-8")
+    assert load_prompts(str(path)) == replace(load_prompts("brief"), system="Look.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"system": None}, "system"), ({"extra": "x"}, "extra"), ({"system": 3}, "no text")],
+)
+def test_a_prompt_file_has_exactly_the_fields(tmp_path: Path, changes: dict, named: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(as_toml(load_prompts("brief"), **changes), "utf-8")
+    with pytest.raises(DataError, match=rf"own\.toml.*{named}"):
+        load_prompts(str(path))
+
+
+@pytest.mark.parametrize("content", [None, b"name = ", b"\xff\xfe"])
+def test_unreadable_prompt_files_are_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "own.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"own\.toml.*built in are default, brief"):
+        load_prompts(str(path))
