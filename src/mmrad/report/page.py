@@ -91,7 +91,7 @@ def _row(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def _render(runs: Sequence[Run], scores: Sequence[Scores], data: dict[str, Any]) -> str:
-    script = _asset("report.js")
+    script = _asset("report.js") + _asset("tables.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     environment = Environment(
         loader=PackageLoader("mmrad.report", ""),
