@@ -51,7 +51,7 @@ def _tray(canvas: Canvas, part: Part) -> None:
 
 
 def _spring(canvas: Canvas, part: Part) -> None:
-    t = np.linspace(-0.5, 0.5, 60)
+    t = np.linspace(-0.5, 0.5, 37)
     path = np.stack((t * part.w, part.h / 2 * np.sin(t * 2 * np.pi * 9)), 1)
     canvas.line(part.at(path), 3, shade(part.colour, 0.7), 84)
     canvas.line(part.at(path), 1, shade(part.colour, 1.2), 100)

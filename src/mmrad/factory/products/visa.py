@@ -124,8 +124,8 @@ def _relay_board(rng: Rng) -> list[Part]:
 
     for x, y in ((78, 76), (166, 72)):
         put(_relay, "relay", x, y, 58, 56, (36, 78, 156))
-    put(_chip, "component", 236, 172, 46, 32, (42, 42, 46))
-    put(_chip, "component", 118, 172, 50, 34, (42, 42, 46))
+    put(_chip, "chip", 236, 172, 46, 32, (42, 42, 46))
+    put(_chip, "chip", 118, 172, 50, 34, (42, 42, 46))
     for x, y, turn in (
         (60, 134, 0.0),
         (60, 156, 0.0),
@@ -290,8 +290,8 @@ PRODUCTS: dict[str, Product] = {
         _relay_board,
         (320, 240),
         {
-            "missing component": Anomaly(missing("component", "relay")),
-            "misplaced component": Anomaly(misplaced("component", by=9.0, turn=0.6)),
+            "missing component": Anomaly(missing("component", "relay", "chip")),
+            "misplaced component": Anomaly(misplaced("component", "chip", by=9.0, turn=0.6)),
             "swapped component": Anomaly(swapped("component")),
             "extra component": Anomaly(extra("component", areas=((45.0, 30.0, 275.0, 210.0),))),
             "scratch": Anomaly(surface(scratch)),
