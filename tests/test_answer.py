@@ -57,6 +57,7 @@ YES_TEXTS: list[tuple[str, list[tuple[tuple[float, ...], str]]]] = [
     ),
     ("Yes. {'label': 'scratch’, 'bbox_2d': [10, 20, 30, 40]}", ONE),
     ("Yes. {bbox_2d: [10, 20, 30, 40], label: scratch}", ONE),
+    ('Yes. {"label": null, "bbox_2d": [10, 20, 30, 40]}', [(BOX_A, "")]),
     ("Yes. {'box_2d': (10, 20, 30, 40), 'label': 'scratch'}", ONE),
     ("Yes. {'BBOX 2D': [10, 20, 30, 40], 'Label': 'scratch'}", ONE),
     ("Yes. {'bounding_box': [10, 20, 30, 40], 'label': 'scratch'}", ONE),

@@ -250,7 +250,8 @@ def _labels(answer: str) -> Iterator[tuple[int, int, str]]:
     while opened := _LABEL.search(answer, position):
         position = opened.end()
         if opened[3] is not None:
-            yield opened.start(3), opened.end(3), opened[3].strip()
+            word = opened[3].strip()
+            yield opened.start(3), opened.end(3), "" if word.lower() in ("null", "none") else word
             continue
         kind = "single" if opened[1] else "double"
         end = None if kind in exhausted else _label_end(answer, position, kind)
