@@ -4,7 +4,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrad.bench import verdict_from_record, verdict_to_record
@@ -40,6 +40,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
 
 
 @given(verdicts())
+@settings(deadline=None, max_examples=50)
 def test_a_verdict_comes_back_from_its_json_unchanged(verdict: Verdict) -> None:
     assert verdict_from_record(json.loads(json.dumps(verdict_to_record(verdict)))) == verdict
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mmrad.answer import Answer, Instance, parse
 from mmrad.errors import DataError
 from mmrad.image import read_image
+from mmrad.inspectors.coordinates import CoordinateSpace, to_view
 from mmrad.prompt import Message, Prompts, load_prompts
 from mmrad.sample import Pair, Region, Status, Usage, Verdict
 from mmrad.view import Budget, View, make_view
@@ -101,6 +102,7 @@ def verdict_from_text(
     text: str,
     view: View,
     *,
+    space: CoordinateSpace = CoordinateSpace.VIEW,
     truncated: bool = False,
     score: float | None = None,
     usage: Usage = Usage(),
@@ -109,8 +111,9 @@ def verdict_from_text(
     """Parse a model's text into a verdict, boxes in original pixels.
 
     Args:
-        text: The model's whole answer, coordinates in pixels of the view.
+        text: The model's whole answer.
         view: View of the query.
+        space: The convention its coordinates are in.
         truncated: Whether the model stopped at its token limit.
         score: Degree of anomaly, when the model gives one.
         usage: What the answer cost.
@@ -120,7 +123,7 @@ def verdict_from_text(
     status: Status = answer.status
     if truncated and (status != "ok" or "</answer>" not in text):  # more places might have followed
         status = "truncated"
-    regions = [region for place in answer.instances if (region := _region(place, view))]
+    regions = [region for place in answer.instances if (region := _region(place, space, view))]
     outside = len(answer.instances) - len(regions)
     detail = "; ".join(
         filter(None, [answer.detail, f"dropped {outside} box(es) outside the image" if outside else ""])
@@ -145,6 +148,6 @@ def failed_verdict(
     return Verdict(None, (), "", raw_text, None, status, detail, Usage(), model_reported)
 
 
-def _region(place: Instance, view: View) -> Region | None:
-    box = view.to_original(place.box).clipped(view.original_wh)
+def _region(place: Instance, space: CoordinateSpace, view: View) -> Region | None:
+    box = view.to_original(to_view(place.box, space, view)).clipped(view.original_wh)
     return Region(box, place.label) if box else None
