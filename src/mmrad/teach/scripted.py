@@ -1,8 +1,8 @@
 """The scripted teacher: short think-then-answer texts made from measurements of the pair.
 
 It needs no model and knows the truth, so that a corpus, a training and the tests run anywhere. Facts come
-from easy to hard, so that each prepares the next for a small model that learns to write them: whether something
-differs and in which cell of a 5 x 5 grid, how it looks and what it is, how large it is, then the coordinates.
+from easy to hard, so that each prepares the next for a small model that learns to write them: whether and in
+which cell of a 5 x 5 grid something differs, how it looks and what it is, how large it is, then the box.
 """
 
 from __future__ import annotations

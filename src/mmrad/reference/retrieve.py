@@ -1,0 +1,219 @@
+"""Choosing normal references for the samples of a corpus."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrad.corpus import Corpus, Reference
+from mmrad.errors import DataError, UsageError
+from mmrad.image import read_image
+from mmrad.reference.align import Alignment, Floats, codebook, histograms, misalignment
+from mmrad.reference.features import Extractor, extractor, network_input
+from mmrad.sample import Sample
+
+Method = Literal["auto", "aligned", "given", "random"]
+
+Progress = Callable[[int, int], None]
+
+_CODEBOOK_IMAGES = 64
+"""A codebook is made from all patches of at most this many normal images, chosen at random.
+
+The paper clusters the patches of every normal image; these are 230,000 for 12 centres, and memory is bounded.
+"""
+
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Samples of one category that choose among the same normal samples."""
+
+    queries: Sequence[Sample]
+    candidates: Sequence[Sample]
+
+    @property
+    def images(self) -> list[Sample]:
+        """One sample for each image, candidates first."""
+        return list({sample.image: sample for sample in (*self.candidates, *self.queries)}.values())
+
+
+def retrieve(
+    corpus: Corpus,
+    *,
+    method: str = "auto",
+    top: int = 10,
+    features: str = "lite0",
+    alignment: Alignment | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Reference]:
+    """Choose normal references for every sample and write them into the corpus.
+
+    Candidates are the normal images of the same source and category, those of its train split where it has
+    any; never the query itself.
+
+    Args:
+        corpus: The corpus; its references are replaced.
+        method: `aligned` (paper, Appendix B), `random`, `given` (the pairs that the source names), or `auto`:
+            given where the source names them, else aligned.
+        top: How many references each sample gets at most, best first.
+        features: `lite0` or `resnet18`; only `aligned` needs them.
+        alignment: Hyperparameters; None means the paper's.
+        seed: Seed of the clustering and of `random`.
+        progress: Called with images done and images in all.
+
+    Returns:
+        The references by sample, in the order of the corpus.
+
+    Raises:
+        UsageError: When the method or the features do not exist.
+        DataError: When a category has no normal image to choose, or `given` finds a sample without.
+    """
+    _check(method, top)
+    found: dict[str, list[Reference]] = {}
+    others: list[Sample] = []
+    for sample in corpus.samples:
+        if method in ("auto", "given") and sample.given_references:
+            found[sample.id] = _references(
+                sample, [(image, 0.0) for image in sample.given_references], "given"
+            )
+        else:
+            others.append(sample)
+    if method == "given" and others:
+        raise DataError(
+            f"{corpus.path}: the source {others[0].source} names no references for {others[0].id} "
+            f"({len(others)} samples have none); use the method auto or aligned"
+        )
+    tasks = list(_tasks(corpus, others))
+    if method == "random":
+        for task in tasks:
+            found.update((query.id, _random(query, task, top, seed)) for query in task.queries)
+    elif tasks:
+        aligner = _Aligner(
+            corpus, extractor(features), alignment or Alignment(), seed, _Counter(tasks, progress)
+        )
+        for task in tasks:
+            for query, ranking in aligner.rank(task, top):
+                found[query.id] = _references(query, ranking, "aligned")
+    chosen = [reference for sample in corpus.samples for reference in found[sample.id][:top]]
+    corpus.write_references(chosen)
+    return chosen
+
+
+def _check(method: str, top: int) -> None:
+    if method not in get_args(Method):
+        raise UsageError(f"no method {method!r}; there are {', '.join(get_args(Method))}")
+    if top < 1:
+        raise UsageError(f"top is {top}; a sample needs at least one reference")
+
+
+def _references(sample: Sample, ranking: Sequence[tuple[str, float]], method: str) -> list[Reference]:
+    return [
+        Reference(sample.id, rank, image, method, distance) for rank, (image, distance) in enumerate(ranking)
+    ]
+
+
+def _tasks(corpus: Corpus, queries: Sequence[Sample]) -> Iterator[_Task]:
+    """The queries by source and category, each with its candidates."""
+    normals: dict[tuple[str, str], list[Sample]] = {}
+    for sample in corpus.samples:
+        if not sample.anomalous:
+            normals.setdefault((sample.source, sample.category), []).append(sample)
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for query in queries:
+        groups.setdefault((query.source, query.category), []).append(query)
+    for key, group in groups.items():
+        everything = normals.get(key, [])
+        train = [sample for sample in everything if sample.split == "train"] or everything
+        # The only image of a train split cannot be its own reference; it chooses among the other splits.
+        alone = [query for query in group if {sample.image for sample in train} <= {query.image}]
+        rest = [query for query in group if query not in alone]
+        if rest:
+            yield _Task(rest, train)
+        for query in alone:
+            others = [sample for sample in everything if sample.image != query.image]
+            if not others:
+                raise DataError(
+                    f"{corpus.path}: the category {'/'.join(key)} has no normal image beside {query.id}; add "
+                    "normal images to it, or build the corpus without this category"
+                )
+            yield _Task([query], others)
+
+
+def _random(query: Sample, task: _Task, top: int, seed: int) -> list[Reference]:
+    images = sorted({sample.image for sample in task.candidates} - {query.image})
+    drawn = random.Random(f"{seed}/{query.id}").sample(images, min(top, len(images)))
+    return _references(query, [(image, 0.0) for image in drawn], "random")
+
+
+class _Counter:
+    """Tells how many images have been measured."""
+
+    def __init__(self, tasks: Sequence[_Task], progress: Progress | None) -> None:
+        self._progress = progress
+        self._total = sum(len(task.images) for task in tasks)
+        self._done = 0
+
+    def add(self, images: int) -> None:
+        self._done += images
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+class _Aligner:
+    """Ranks candidates by spatial alignment; holds histograms of all images, feature maps of a batch."""
+
+    def __init__(
+        self, corpus: Corpus, extract: Extractor, alignment: Alignment, seed: int, counter: _Counter
+    ) -> None:
+        self._corpus = corpus
+        self._extract = extract
+        self._alignment = alignment
+        self._seed = seed
+        self._counter = counter
+
+    def rank(self, task: _Task, top: int) -> Iterator[tuple[Sample, list[tuple[str, float]]]]:
+        """Each query with its best images and their misalignment."""
+        images = task.images
+        row = {sample.image: index for index, sample in enumerate(images)}
+        measured = self._histograms(images, self._codebook(task))
+        candidates = list(dict.fromkeys(sample.image for sample in task.candidates))
+        queries = measured[[row[query.image] for query in task.queries]]
+        values = misalignment(queries, measured[: len(candidates)], self._alignment.ignored)
+        for query, distances in zip(task.queries, values, strict=True):
+            order = np.argsort(distances, kind="stable")
+            ranking = [(candidates[i], float(distances[i])) for i in order if candidates[i] != query.image]
+            yield query, ranking[:top]
+
+    def _codebook(self, task: _Task) -> NDArray[np.float32]:
+        candidates = list({sample.image: sample for sample in task.candidates}.values())
+        if len(candidates) > _CODEBOOK_IMAGES:
+            first = candidates[0]
+            rng = random.Random(f"{self._seed}/{first.source}/{first.category}")
+            candidates = rng.sample(candidates, _CODEBOOK_IMAGES)
+        maps = np.concatenate(list(self._maps(candidates)))
+        return codebook(maps.reshape(-1, maps.shape[-1]), self._alignment.clusters, seed=self._seed)
+
+    def _histograms(self, samples: Sequence[Sample], centres: NDArray[np.float32]) -> Floats:
+        measured = []
+        for maps in self._maps(samples):
+            measured.append(histograms(maps, centres, self._alignment.grid))
+            self._counter.add(len(maps))
+        return np.concatenate(measured)
+
+    def _maps(self, samples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
+        """Feature maps in batches; images are decoded in threads, which costs more than the network."""
+        with ThreadPoolExecutor(4) as threads:
+            for start in range(0, len(samples), _BATCH):
+                batch = list(threads.map(self._read, samples[start : start + _BATCH]))
+                yield self._extract(np.stack(batch))
+
+    def _read(self, sample: Sample) -> NDArray[np.uint8]:
+        return network_input(read_image(self._corpus.resolve(sample.source, sample.image)))
