@@ -7,7 +7,20 @@ import sys
 import typer
 
 from mmrad import __version__
-from mmrad.cli import bench, build, demo, doctor, factory, inspect, reference, report, sources, stats, teach, train
+from mmrad.cli import (
+    bench,
+    build,
+    demo,
+    doctor,
+    factory,
+    inspect,
+    reference,
+    report,
+    sources,
+    stats,
+    teach,
+    train,
+)
 from mmrad.errors import MmradError, UsageError
 
 app = typer.Typer(

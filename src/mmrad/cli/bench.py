@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mmrad.cli.options import BaseUrlOption, CorpusArgument, ModelHelp, PromptsOption, SeedOption, SourceOption
-from mmrad.cli.progress import progress
+from mmrad.cli.options import (
+    BaseUrlOption,
+    CorpusArgument,
+    ModelHelp,
+    PromptsOption,
+    SeedOption,
+    SourceOption,
+)
+from mmrad.cli.progress import counted, progress
 
 
 def bench(
@@ -17,11 +24,15 @@ def bench(
     model: Annotated[list[str], typer.Option(help=ModelHelp + " May be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")],
     source: SourceOption = None,
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; `test` when none is given.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; `test` when none is given.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only this many samples, drawn with the seed.")] = None,
     references: Annotated[int, typer.Option(help="Reference images beside each query; 0 for none.")] = 1,
     reasoning: Annotated[bool, typer.Option(help="Whether to ask for reasoning before the answer.")] = True,
-    temperature: Annotated[float, typer.Option(help="0 is greedy; the paper samples at 1.5 with min-p 0.1.")] = 0.0,
+    temperature: Annotated[
+        float, typer.Option(help="0 is greedy; the paper samples at 1.5 with min-p 0.1.")
+    ] = 0.0,
     min_p: Annotated[float, typer.Option(help="Smallest probability relative to the likeliest token.")] = 0.0,
     max_pixels: Annotated[int, typer.Option(help="Largest area of an image as sent.")] = 768 * 28 * 28,
     prompts: PromptsOption = "default",
@@ -59,7 +70,12 @@ def bench(
         )
         with progress(f"bench {inspector.name}") as update:
             run = run_bench(
-                opened, samples, inspector, out, references=references, progress=lambda p: update(p.done, p.total)
+                opened,
+                samples,
+                inspector,
+                out,
+                references=references,
+                progress=counted(update),
             )
         typer.echo(f"{inspector.name}: {describe(run)}")
 

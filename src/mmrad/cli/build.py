@@ -12,7 +12,9 @@ from mmrad.errors import UsageError
 
 
 def build(
-    sources: Annotated[list[str], typer.Argument(help="NAME=ROOT, or NAME:ADAPTER=ROOT for a name of your own.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="NAME=ROOT, or NAME:ADAPTER=ROOT for a name of your own.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the corpus.")],
 ) -> None:
     """Read raw datasets into a corpus: every image opened once, masks turned into boxes, rejections listed.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmrad.cli.progress import progress
+from mmrad.cli.progress import counted, progress
 
 
 def demo(
@@ -54,9 +54,7 @@ def demo(
         _say(f"6/7 bench: {model} on {len(samples)} queries")
         inspector = make_inspector(model, InspectionSettings())
         with progress("bench") as update:
-            runs.append(
-                bench(corpus, samples, inspector, out / "runs", progress=lambda p, u=update: u(p.done, p.total))
-            )
+            runs.append(bench(corpus, samples, inspector, out / "runs", progress=counted(update)))
         _say(describe(runs[-1]))
     _say("7/7 report")
     typer.secho(f"open {write_report(runs, out / 'report.html')}", bold=True)

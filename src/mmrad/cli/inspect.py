@@ -26,14 +26,13 @@ def inspect(
 
     Example:  mmrad inspect part.png --reference good.png
     """
+    # An unreadable picture should be told before a model is loaded.
+    from mmrad.image import encode_png, read_image
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.inspectors.make import make_inspector
     from mmrad.picture import annotate
     from mmrad.prompt import load_prompts
     from mmrad.sample import Pair, Sample
-
-    # An unreadable picture should be told before a model is loaded.
-    from mmrad.image import encode_png, read_image
 
     image = read_image(part)
     for path in reference:
@@ -46,7 +45,9 @@ def inspect(
     if verdict.status == "ok":
         picture.write_bytes(encode_png(annotate(image, verdict)))
     if as_json:
-        typer.echo(json.dumps({**_record(verdict), "picture": str(picture) if verdict.status == "ok" else None}))
+        typer.echo(
+            json.dumps({**_record(verdict), "picture": str(picture) if verdict.status == "ok" else None})
+        )
     else:
         _tell(verdict, picture)
     if verdict.status != "ok":
@@ -67,7 +68,9 @@ def _record(verdict: Verdict) -> dict[str, Any]:
 def _tell(verdict: Verdict, picture: Path) -> None:
     if verdict.status != "ok":
         return
-    typer.secho("ANOMALOUS" if verdict.anomalous else "NORMAL", fg="red" if verdict.anomalous else "green", bold=True)
+    typer.secho(
+        "ANOMALOUS" if verdict.anomalous else "NORMAL", fg="red" if verdict.anomalous else "green", bold=True
+    )
     if verdict.score is not None:
         typer.echo(f"probability of an anomaly: {verdict.score:.2f}")
     for region in verdict.regions:

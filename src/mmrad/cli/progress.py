@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +15,23 @@ Update = Callable[[int, int], None]
 """Called with how much is done and how much there is."""
 
 _LINE_SECONDS = 15.0
+
+
+class Counts(Protocol):
+    """Progress that says how much is done and how much there is."""
+
+    @property
+    def done(self) -> int:
+        """How much is done."""
+
+    @property
+    def total(self) -> int:
+        """How much there is."""
+
+
+def counted(update: Update) -> Callable[[Counts], None]:
+    """Feed an update from progress that comes as one object."""
+    return lambda counts: update(counts.done, counts.total)
 
 
 @contextmanager

@@ -24,6 +24,10 @@ def report(
 
     folders = sorted(path.parent for path in runs.glob("*/run.json"))
     if not folders:
-        raise DataError(f"{runs}: no runs in it; make one with  mmrad bench CORPUS --model MODEL --out {runs}")
-    written = write_report([Run.load(folder) for folder in folders], out or runs / "report.html", gallery=gallery)
+        raise DataError(
+            f"{runs}: no runs in it; make one with  mmrad bench CORPUS --model MODEL --out {runs}"
+        )
+    written = write_report(
+        [Run.load(folder) for folder in folders], out or runs / "report.html", gallery=gallery
+    )
     typer.echo(f"wrote {written}")

@@ -11,7 +11,9 @@ from rich.table import Table
 from mmrad.errors import UsageError
 
 
-def sources(name: Annotated[str | None, typer.Argument(help="Show the folder tree this source expects.")] = None) -> None:
+def sources(
+    name: Annotated[str | None, typer.Argument(help="Show the folder tree this source expects.")] = None,
+) -> None:
     """List the raw datasets that can be read: licence, size, and with a name the layout it expects.
 
     Example:  mmrad sources mvtec

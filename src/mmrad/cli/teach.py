@@ -23,7 +23,9 @@ def teach(corpus: CorpusArgument, teacher: TeacherOption = "scripted", seed: See
     from mmrad.view import Budget
 
     if teacher != ScriptedTeacher.name:
-        raise UsageError(f"no teacher {teacher!r}; there is {ScriptedTeacher.name!r} (MLLM teachers are to come)")
+        raise UsageError(
+            f"no teacher {teacher!r}; there is {ScriptedTeacher.name!r} (MLLM teachers are to come)"
+        )
     with progress("teach") as update:
         summary = run_teacher(Corpus(corpus), ScriptedTeacher(), budget=Budget(), seed=seed, progress=update)
     typer.echo(summary.describe())

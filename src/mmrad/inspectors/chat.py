@@ -14,7 +14,8 @@ def to_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
         {
             "role": message.role,
             "content": [
-                {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in message.parts
+                {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
+                for part in message.parts
             ],
         }
         for message in messages
@@ -38,7 +39,8 @@ def encode(
         completions: B texts that follow the generation prompt, for training; each gets the end-of-turn token.
 
     Returns:
-        The processor's batch: `input_ids` of shape `(B, T)`, `attention_mask`, `pixel_values`, `image_grid_thw`, …
+        The processor's batch: `input_ids` of shape `(B, T)`, `attention_mask`, `pixel_values`,
+        `image_grid_thw`, …
     """
     prompts = [
         processor.apply_chat_template(to_chat(messages), tokenize=False, add_generation_prompt=True)
@@ -55,5 +57,10 @@ def encode(
         if not isinstance(part, str)
     ]
     return processor(
-        text=prompts, images=images, padding=True, do_resize=False, input_data_format="channels_last", return_tensors="pt"
+        text=prompts,
+        images=images,
+        padding=True,
+        do_resize=False,
+        input_data_format="channels_last",
+        return_tensors="pt",
     )

@@ -104,13 +104,16 @@ class LocalInspector:
         for row, (index, _, view) in enumerate(asked):
             tokens = output[row, prompt_length:].tolist()
             text, count, finished = self._decode(tokens)
-            yield index, verdict_from_text(
-                text,
-                view,
-                truncated=not finished,
-                score=recorder.score(row, tokens[:count]),
-                usage=Usage(int(batch["attention_mask"][row].sum()), count, seconds),
-                model_reported=self.name,
+            yield (
+                index,
+                verdict_from_text(
+                    text,
+                    view,
+                    truncated=not finished,
+                    score=recorder.score(row, tokens[:count]),
+                    usage=Usage(int(batch["attention_mask"][row].sum()), count, seconds),
+                    model_reported=self.name,
+                ),
             )
 
     def _sampling(self) -> dict[str, Any]:
@@ -147,13 +150,16 @@ def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any
             loaded = type(loaded)(loaded.config)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ProviderError(f"cannot load the model {str(model)!r}: {reason}; give a folder with its files") from error
+        raise ProviderError(
+            f"cannot load the model {str(model)!r}: {reason}; give a folder with its files"
+        ) from error
     if loaded.config.model_type not in MODEL_TYPES:
         raise ProviderError(
-            f"{str(model)!r} is a {loaded.config.model_type} model; local inspection knows the box convention of "
-            f"{', '.join(MODEL_TYPES)} only: serve it behind an OpenAI-compatible endpoint instead"
+            f"{str(model)!r} is a {loaded.config.model_type} model; local inspection knows the boxes "
+            f"of {', '.join(MODEL_TYPES)} only: serve it behind an OpenAI-compatible endpoint instead"
         )
-    return loaded.to(device).eval(), processor
+    placed: Any = loaded
+    return placed.to(device).eval(), processor
 
 
 class _VerdictTokens:
@@ -164,7 +170,9 @@ class _VerdictTokens:
         self.yes, self.no = (self._ids(word) for word in ("yes", "no"))
 
     def _ids(self, word: str) -> list[int]:
-        spellings = {f"{space}{form}" for space in ("", " ") for form in (word, word.capitalize(), word.upper())}
+        spellings = {
+            f"{space}{form}" for space in ("", " ") for form in (word, word.capitalize(), word.upper())
+        }
         encoded = [self.tokenizer.encode(text, add_special_tokens=False) for text in sorted(spellings)]
         return sorted({ids[0] for ids in encoded if len(ids) == 1})
 
@@ -187,7 +195,9 @@ class _VerdictRecorder(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         chances = scores.float().softmax(dim=-1)
-        self.steps.append(torch.stack([chances[:, self.words.yes].sum(-1), chances[:, self.words.no].sum(-1)]).cpu())
+        self.steps.append(
+            torch.stack([chances[:, self.words.yes].sum(-1), chances[:, self.words.no].sum(-1)]).cpu()
+        )
         return scores
 
     def score(self, row: int, tokens: Sequence[int]) -> float | None:

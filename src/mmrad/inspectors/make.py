@@ -25,7 +25,9 @@ def bundled_nano() -> Path:
     """
     folder = Path(str(resources.files("mmrad").joinpath("weights", NANO)))
     if not (folder / "model.safetensors").exists():
-        raise DataError(f"{folder}: the nano model is not there; train it with  mmrad train sft recipes/nano.toml")
+        raise DataError(
+            f"{folder}: the nano model is not there; train it with  mmrad train sft recipes/nano.toml"
+        )
     return folder
 
 
@@ -41,7 +43,8 @@ def make_inspector(
 
     Args:
         model: A bundled model, a folder with a local model, or with `base_url` a name the endpoint knows.
-        settings: How to ask; a local model that says itself how it wants to be asked (`mmrad.json`) overrides them.
+        settings: How to ask; a local model that says itself how it wants to be asked (`mmrad.json`)
+            overrides them.
         base_url: An OpenAI-compatible endpoint.
         batch_size: Queries at once for a local model.
         concurrency: Requests at once for an endpoint.
@@ -74,4 +77,6 @@ def settings_beside(folder: str | Path) -> InspectionSettings | None:
             max_tokens=asking["max_tokens"],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: unreadable ({error!r}); remove it to use the command's own settings") from error
+        raise DataError(
+            f"{path}: unreadable ({error!r}); remove it to use the command's own settings"
+        ) from error

@@ -14,7 +14,9 @@ from mmrad.train.examples import ScriptedExamples
 from mmrad.train.recipe import FactoryData, Recipe, settings_from
 
 
-def factory_corpus(data: FactoryData, folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Corpus:
+def factory_corpus(
+    data: FactoryData, folder: Path, *, progress: Callable[[int, int], None] | None = None
+) -> Corpus:
     """Make a factory and the corpus of it with references, unless an earlier call has finished them.
 
     Args:

@@ -66,7 +66,9 @@ class ScriptedExamples(Dataset[Example]):
         reference = self._views[rng.choice(pair.references)] if pair.references else None
         truth = [Instance(query.to_view(region.box), region.label) for region in pair.sample.regions]
         horizontal, vertical = rng.random() < 0.5, rng.random() < 0.5
-        truth = [replace(place, box=_mirrored(place.box, query.size_wh, horizontal, vertical)) for place in truth]
+        truth = [
+            replace(place, box=_mirrored(place.box, query.size_wh, horizontal, vertical)) for place in truth
+        ]
         query = _mirror(query, horizontal, vertical)
         references = [_mirror(reference, horizontal, vertical)] if reference else []
         text = self._teacher.write(

@@ -1,8 +1,8 @@
 """anomaly-r1-nano: a Qwen2.5-VL of about 3 million parameters, built from nothing.
 
-It has the classes, the processor and the coordinates of the 7B model, so that all code that serves, measures and
-trains the large one runs on a laptop with the small one. Only its tokenizer differs: it is trained on the texts the
-model will see, and writes every number below 1000 as one token.
+It has the classes, the processor and the coordinates of the 7B model, so that all code that serves, measures
+and trains the large one runs on a laptop with the small one. Only its tokenizer differs: it is trained on the
+texts the model will see, and writes every number below 1000 as one token.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ SPECIAL_TOKENS = (
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 # Words, single numbers of up to three digits, and runs of signs; the tags of the answer grammar stay whole.
-_PIECES = r"</?(?:think|answer)>|\{'bbox_2d': \[|\], 'label': '|'\}| ?\p{L}+|\p{N}{1,3}|, | ?[^\s\p{L}\p{N}]|\s+"
+_PIECES = (
+    r"</?(?:think|answer)>|\{'bbox_2d': \[|\], 'label': '|'\}| ?\p{L}+|\p{N}{1,3}|, | ?[^\s\p{L}\p{N}]|\s+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class NanoSize:
     vision_mlp: int = 256
     vocabulary: int = 3072
     rope_theta: float = 10.0
-    """Far below the 7B's: a sequence is short, and neighbouring image tokens must be told apart by position."""
+    """Far below the 7B's: sequences are short, and neighbouring image tokens must be told apart."""
 
 
 def train_tokenizer(texts: Iterable[str], size: NanoSize) -> PreTrainedTokenizerFast:
@@ -84,7 +87,9 @@ def train_tokenizer(texts: Iterable[str], size: NanoSize) -> PreTrainedTokenizer
     )
 
 
-def build_nano(tokenizer: PreTrainedTokenizerFast, size: NanoSize, *, seed: int) -> tuple[Any, Qwen2_5_VLProcessor]:
+def build_nano(
+    tokenizer: PreTrainedTokenizerFast, size: NanoSize, *, seed: int
+) -> tuple[Any, Qwen2_5_VLProcessor]:
     """An untrained nano model and its processor.
 
     Args:
@@ -105,7 +110,7 @@ def build_nano(tokenizer: PreTrainedTokenizerFast, size: NanoSize, *, seed: int)
 
 
 def _config(tokenizer: PreTrainedTokenizerFast, size: NanoSize) -> Qwen2_5_VLConfig:
-    token = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL_TOKENS}
+    token: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL_TOKENS}
     frequencies = size.text_width // size.text_heads // 2
     plane = frequencies * 3 // 8  # as in the 7B: height and width get three eighths each, time the rest
     text = {

@@ -8,13 +8,19 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    AutoProcessor,
+    Qwen2_5_VLForConditionalGeneration,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from mmrad.files import write_text
 from mmrad.train.examples import Collator, ScriptedExamples
 from mmrad.train.nano import build_nano, train_tokenizer
-from mmrad.train.recipe import Recipe, settings_from
+from mmrad.train.recipe import Recipe
 
 TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
@@ -38,7 +44,9 @@ def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | 
         save_model(model, processor, recipe, untrained)
     _use_linear_patches(model)
     if not torch.cuda.is_available():
-        model.set_attn_implementation("eager")  # the backward pass of fused attention is the slower one on CPUs
+        model.set_attn_implementation(
+            "eager"
+        )  # the backward pass of fused attention is the slower one on CPUs
     trainer = _CompletionTrainer(
         model=model,
         args=_arguments(recipe, out / "checkpoints"),
@@ -47,7 +55,9 @@ def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | 
         callbacks=[_Epochs(examples)],
     )
     checkpoints = out / "checkpoints"
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None)
+    trainer.train(
+        resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None
+    )
     save_model(model, processor, recipe, out / "model")
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     write_text(out / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
@@ -78,7 +88,9 @@ def _texts(examples: ScriptedExamples, index: int) -> list[str]:
 class _CompletionTrainer(Trainer):
     """Computes logits only where there is something to learn: most of a sequence is images and prompt."""
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         """Mean cross-entropy over the tokens of the completions of the batch."""
         labels = inputs.pop("labels")
         hidden = model.model(**inputs, use_cache=False).last_hidden_state[:, :-1]
@@ -102,6 +114,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         seed=training.seed,
         data_seed=training.seed,
         bf16=_has_fast_bf16(),
+        use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_steps=training.save_steps,
         save_total_limit=2,
@@ -115,15 +128,16 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
 def _has_fast_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: on GPUs, and on CPUs with its own instructions."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_amx_tile_supported())
+        return bool(torch.cuda.is_bf16_supported())
+    amx: bool = torch.cpu._is_amx_tile_supported()
+    return amx
 
 
 def _use_linear_patches(model: Any) -> None:
     """Compute the patch embedding as the matrix product it is.
 
-    Its Conv3d has a kernel as large as its stride; the backward pass of that convolution takes half a training
-    step on a CPU, the same product as a linear layer almost nothing.
+    Its Conv3d has a kernel as large as its stride; the backward pass of that convolution takes half a
+    training step on a CPU, the same product as a linear layer almost nothing.
     """
     embed = model.model.visual.patch_embed
 
