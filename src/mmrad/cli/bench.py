@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from mmrad.cli.options import (
     SourceOption,
 )
 from mmrad.cli.progress import counted, progress
+
+if TYPE_CHECKING:
+    from mmrad.bench import Run
+    from mmrad.metrics.scores import Figure
 
 
 def bench(
@@ -80,11 +84,20 @@ def bench(
         typer.echo(f"{inspector.name}: {describe(run)}")
 
 
-def describe(run: object) -> str:
-    """One line with the overall figures of a run."""
-    from mmrad.bench import Run
+def describe(run: Run) -> str:
+    """One line with the overall figures of a run, and how many queries have no readable answer."""
     from mmrad.metrics import score
 
-    assert isinstance(run, Run)
-    overall = score(run.samples, run.verdicts).to_dict()["overall"]
-    return str(overall)
+    overall = score(run.samples, run.verdicts).overall
+    named = {"detection accuracy": "accuracy", "localization accuracy (IoU 0.1)": "iou0.1_accuracy"}
+    figures = [f"{title} {_percent(overall.figures[name])}" for title, name in named.items()]
+    return ", ".join([*figures, f"unanswered {sum(overall.unanswered.values())} of {overall.samples}"])
+
+
+def _percent(figure: Figure) -> str:
+    if figure.value is None:
+        return "undefined"
+    interval = (
+        "" if figure.low is None or figure.high is None else f" ({figure.low:.1%} to {figure.high:.1%})"
+    )
+    return f"{figure.value:.1%}{interval}"

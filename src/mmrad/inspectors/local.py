@@ -144,7 +144,9 @@ class LocalInspector:
 def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any, Any]:
     try:
         processor = AutoProcessor.from_pretrained(model)
-        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype="auto")
+        # Weights are stored in half precision, which many CPUs compute slower than single.
+        dtype = "auto" if device.type == "cuda" else torch.float32
+        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
         if untrained:
             set_seed(0)
             loaded = type(loaded)(loaded.config)

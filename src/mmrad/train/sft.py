@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | 
 
 
 def save_model(model: Any, processor: Any, recipe: Recipe, folder: Path) -> None:
-    """Write a model folder that `LocalInspector` and plain transformers load."""
-    model.save_pretrained(folder, safe_serialization=True)
+    """Write a model folder, weights in bfloat16, that `LocalInspector` and plain transformers load."""
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     write_text(folder / "mmrad.json", json.dumps(recipe.asking.model_dump(), indent=2) + "\n")
 

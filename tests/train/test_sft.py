@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmrad.corpus import Corpus
+from mmrad.errors import DataError, ProviderError
+from mmrad.inspectors.local import LocalInspector
+from mmrad.inspectors.make import make_inspector, settings_beside
+from mmrad.train.examples import Collator, ScriptedExamples
+from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
+from mmrad.train.recipe import Asking, Data, Recipe, Training, load_recipe, settings_from
+from mmrad.train.sft import _use_linear_patches, sft
+
+TINY = NanoSize(
+    text_width=32, text_layers=1, text_heads=2, text_mlp=64,
+    vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=32, vocabulary=1600,
+)  # fmt: skip
+
+
+def recipe(steps: int) -> Recipe:
+    training = Training(
+        steps=steps, batch_size=8, learning_rate=1e-2, warmup_steps=2, weight_decay=0.0, seed=0, save_steps=10
+    )
+    return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)
+
+
+def examples(corpus: Corpus) -> ScriptedExamples:
+    return ScriptedExamples(corpus.pairs(corpus.samples), settings_from(Asking()), seed=0)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """An untrained tiny model and its processor."""
+    texts = ["You inspect industrial products. Is there an anomaly? Yes. No. stain row column upper left"]
+    return build_nano(train_tokenizer(texts, TINY), TINY, seed=0)
+
+
+def test_numbers_are_single_tokens(tiny):
+    tokenizer = tiny[1].tokenizer
+    ids = tokenizer.encode("{'bbox_2d': [7, 42, 999, 100]", add_special_tokens=False)
+    pieces = [tokenizer.decode([token]) for token in ids]
+    assert {"7", "42", "999", "100"} <= set(pieces)
+    assert tokenizer.decode(ids) == "{'bbox_2d': [7, 42, 999, 100]"
+
+
+def test_the_linear_patches_are_the_convolution(tiny):
+    embed = tiny[0].model.visual.patch_embed
+    patches = torch.randn(5, embed.proj.weight[0].numel())
+    expected = embed(patches)
+    _use_linear_patches(tiny[0])
+    torch.testing.assert_close(embed.forward(patches), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_only_the_completion_has_labels(squares, tiny):
+    read = examples(squares)
+    batch = Collator(tiny[1])([read[0], read[1]])
+    for row, index in enumerate((0, 1)):
+        labels = batch["labels"][row]
+        text = tiny[1].tokenizer.decode(labels[labels != -100])
+        assert text == read[index].completion + "<|im_end|>"
+
+
+def test_mirrored_boxes_stay_on_the_square(squares):
+    read = examples(squares)
+    settings = settings_from(Asking())
+    seen = set()
+    for epoch in range(8):
+        read.set_epoch(epoch)
+        example = read[1]
+        query = example.messages[-1].parts[-2]
+        verdict_box = json.loads(example.completion.split("'bbox_2d': ")[1].split(", 'label'")[0])
+        x1, y1, x2, y2 = verdict_box
+        assert query.image[y1:y2, x1:x2].min() > 200
+        assert (query.image > 200).all(axis=2).sum() == (x2 - x1) * (y2 - y1)
+        seen.add((x1, y1))
+    assert len(seen) > 1, "the pair is never mirrored"
+    assert settings.budget.max_pixels == 112 * 112
+
+
+def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
+    read = examples(squares)
+    out = tmp_path / "out"
+    sft(recipe(20), read, out)
+    model = sft(recipe(40), read, out)  # the same folder with more steps goes on from step 20
+    losses = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+    assert losses[-1]["step"] == 40
+    assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
+    inspector = make_inspector(str(model), settings_from(Asking()))
+    verdicts = dict(inspector.inspect(squares.pairs(squares.samples[:3])))
+    assert sorted(verdicts) == [0, 1, 2]
+    assert settings_beside(model).max_tokens == 24
+
+
+def test_a_missing_image_is_a_failed_verdict_naming_the_file(squares, tiny, tmp_path):
+    model, processor = tiny
+    model.save_pretrained(tmp_path / "m")
+    processor.save_pretrained(tmp_path / "m")
+    settings = replace(settings_from(Asking()), max_tokens=4)
+    inspector = LocalInspector(tmp_path / "m", settings)
+    pairs = squares.pairs(squares.samples[:2])
+    pairs[0] = replace(pairs[0], image=Path("nowhere.png"))
+    verdicts = dict(inspector.inspect(pairs))
+    assert verdicts[0].status == "failed"
+    assert "nowhere.png" in verdicts[0].detail
+    assert verdicts[1].status in ("truncated", "unparsed", "empty")
+    assert verdicts[1].anomalous is None
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(ProviderError, match="cannot load the model"):
+        LocalInspector(tmp_path, settings_from(Asking()))
+
+
+def test_the_shipped_recipe_loads():
+    path = Path(__file__).parents[2] / "recipes" / "nano.toml"
+    assert load_recipe(path).name == "anomaly-r1-nano"
+
+
+@pytest.mark.parametrize("text", ["name = 1", "= nonsense", 'name = "x"\nsteps = 3'])
+def test_a_bad_recipe_names_the_file(tmp_path, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"bad\.toml"):
+        load_recipe(path)
