@@ -79,7 +79,7 @@ def test_inspect_judges_a_part_and_draws_it(tmp_path):
         (["sources", "unheard"], 2, "no source"),
         (["inspect", "OUT/part.png", "--reference", "OUT/good.png"], 1, "no such image"),
         (["train", "sft", "OUT/none.toml", "--out", "OUT"], 1, "none.toml"),
-        (["teach"], 2, "CORPUS"),
+        (["teach"], 2, "corpus"),
     ],
 )
 def test_bad_input_is_a_clear_error_without_a_traceback(arguments, code, said, tmp_path):

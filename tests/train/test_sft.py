@@ -22,7 +22,14 @@ TINY = NanoSize(
 
 def recipe(steps: int) -> Recipe:
     training = Training(
-        steps=steps, batch_size=8, learning_rate=1e-2, warmup_steps=2, weight_decay=0.0, seed=0, save_steps=10
+        steps=steps,
+        batch_size=8,
+        learning_rate=1e-2,
+        warmup_steps=2,
+        weight_decay=0.0,
+        seed=0,
+        save_steps=10,
+        logging_steps=5,
     )
     return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)
 

@@ -59,6 +59,7 @@ class Training(_Table):
     weight_decay: float
     seed: int
     save_steps: int = 500
+    logging_steps: int = 50
 
 
 class Recipe(_Table):

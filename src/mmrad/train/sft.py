@@ -39,8 +39,9 @@ def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | 
     Returns:
         `out/model`: weights as safetensors, processor, and `mmrad.json` (how the model wants to be asked).
     """
-    model, processor = _start(recipe, examples, start)
     untrained = out / "untrained"
+    # A later call keeps the first one's tokenizer: trained again, it might number its tokens otherwise.
+    model, processor = _start(recipe, examples, untrained if untrained.exists() else start)
     if not untrained.exists():
         save_model(model, processor, recipe, untrained)
     _use_linear_patches(model)
@@ -116,7 +117,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         data_seed=training.seed,
         bf16=_has_fast_bf16(),
         use_cpu=not torch.cuda.is_available(),
-        logging_steps=50,
+        logging_steps=training.logging_steps,
         save_steps=training.save_steps,
         save_total_limit=2,
         remove_unused_columns=False,
