@@ -90,10 +90,10 @@ def test_mirrored_boxes_stay_on_the_square(squares):
 def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     read = examples(squares)
     out = tmp_path / "out"
-    sft(recipe(20), read, out)
-    model = sft(recipe(40), read, out)  # the same folder with more steps goes on from step 20
+    sft(recipe(40), read, out)
+    model = sft(recipe(120), read, out)  # the same folder with more steps goes on from step 40
     losses = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
-    assert losses[-1]["step"] == 40
+    assert losses[-1]["step"] == 120
     assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
     inspector = make_inspector(str(model), settings_from(Asking()))
     verdicts = dict(inspector.inspect(squares.pairs(squares.samples[:3])))
