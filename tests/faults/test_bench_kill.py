@@ -17,13 +17,16 @@ from servers import NO, FaultServer, after, hangs, says
 
 SAMPLES, CONCURRENCY, GROUP, KILLS = 120, 3, 8, 3
 
+# A shell that starts the tests in the background lets them ignore SIGINT, which children inherit.
 BENCH = """
+import signal
 import sys
 from pathlib import Path
 from mmrad.bench import bench
 from mmrad.corpus import Corpus
 from mmrad.inspectors.openai_api import OpenAIInspector
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 corpus = Corpus(Path(sys.argv[1]))
 inspector = OpenAIInspector("m", sys.argv[3], "k", concurrency=int(sys.argv[4]))
 bench(corpus, corpus.samples, inspector, Path(sys.argv[2]))
