@@ -58,6 +58,7 @@ def test_inspect_judges_a_part_and_draws_it(tmp_path):
     (tmp_path / "good.png").write_bytes(encode_png(grey))
     (tmp_path / "part.png").write_bytes(encode_png(marked))
     done = run("inspect", str(tmp_path / "part.png"), "--reference", str(tmp_path / "good.png"), "--json")
+    assert "caution" in done.stderr
     said = json.loads(done.stdout)
     if said["status"] == "ok":
         assert done.returncode == 0

@@ -29,7 +29,7 @@ def inspect(
     # An unreadable picture should be told before a model is loaded.
     from mmrad.image import encode_png, read_image
     from mmrad.inspectors.base import InspectionSettings
-    from mmrad.inspectors.make import make_inspector
+    from mmrad.inspectors.make import BUNDLED, make_inspector
     from mmrad.picture import annotate
     from mmrad.prompt import load_prompts
     from mmrad.sample import Pair, Sample
@@ -40,6 +40,10 @@ def inspect(
     height, width = image.shape[:2]
     sample = Sample(part.stem, "user", part.parent.name, "test", part.name, (width, height), (), "")
     inspector = make_inspector(model, InspectionSettings(prompts=load_prompts(prompts)), base_url=base_url)
+    if model in BUNDLED:
+        typer.secho(
+            f"caution: {model} is a toy that does not judge real parts; give --model", fg="yellow", err=True
+        )
     [(_, verdict)] = list(inspector.inspect([Pair(sample, part, tuple(reference))]))
     picture = out or part.with_name(f"{part.stem}.inspected.png")
     if verdict.status == "ok":
