@@ -10,7 +10,7 @@ from typing import Any
 from mmrad.errors import DataError, MissingExtraError
 from mmrad.inspectors.base import InspectionSettings, Inspector
 from mmrad.prompt import load_prompts
-from mmrad.view import Budget
+from mmrad.view import FACTOR, Budget
 
 NANO = "anomaly-r1-nano"
 UNTRAINED = f"{NANO}-untrained"
@@ -64,6 +64,15 @@ def make_inspector(
     )
 
 
+def settings_for(*, prompts: str, max_pixels: int, max_tokens: int) -> InspectionSettings:
+    """The settings that a recipe's `[asking]` table, or the `mmrad.json` made of it, means."""
+    return InspectionSettings(
+        prompts=load_prompts(prompts),
+        budget=Budget(min_pixels=FACTOR * FACTOR, max_pixels=max_pixels),
+        max_tokens=max_tokens,
+    )
+
+
 def settings_beside(folder: str | Path) -> InspectionSettings | None:
     """How a model wants to be asked, from the `mmrad.json` that training put beside its weights."""
     path = Path(folder) / "mmrad.json"
@@ -71,12 +80,8 @@ def settings_beside(folder: str | Path) -> InspectionSettings | None:
         return None
     try:
         asking: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return InspectionSettings(
-            prompts=load_prompts(asking["prompts"]),
-            budget=Budget(min_pixels=28 * 28, max_pixels=asking["max_pixels"]),
-            max_tokens=asking["max_tokens"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return settings_for(**asking)
+    except (ValueError, TypeError) as error:
         raise DataError(
             f"{path}: unreadable ({error!r}); remove it to use the command's own settings"
         ) from error

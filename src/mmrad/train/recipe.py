@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmrad.errors import DataError
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.prompt import load_prompts
+from mmrad.inspectors.make import settings_for
 from mmrad.train.nano import NanoSize
-from mmrad.view import Budget
 
 
 class _Table(BaseModel):
@@ -31,7 +30,7 @@ class Data(_Table):
     """What is trained on.
 
     Attributes:
-        factory: Make this much with the factory; None when a corpus is given on the command line.
+        factory: Make this much with the factory; a training without it is refused for now.
         hold_out: Sources never trained on.
         references: From how many of its best references a pair picks one at each reading.
     """
@@ -89,8 +88,4 @@ def load_recipe(path: Path) -> Recipe:
 
 def settings_from(asking: Asking) -> InspectionSettings:
     """The inspection settings that a recipe's `[asking]` table means."""
-    return InspectionSettings(
-        prompts=load_prompts(asking.prompts),
-        budget=Budget(min_pixels=28 * 28, max_pixels=asking.max_pixels),
-        max_tokens=asking.max_tokens,
-    )
+    return settings_for(**asking.model_dump())
