@@ -48,12 +48,8 @@ def main() -> None:
 
 def _row(run: Run, samples: list[Sample]) -> str:
     overall = score(samples, run.verdicts).overall
-    cells = [str(len(samples)), str(sum(overall.unanswered.values()))]
-    for name in FIGURES:
-        figure = overall.figures[name]
-        interval = "" if figure.low is None else f" ({figure.low:.2f}-{figure.high:.2f})"
-        cells.append("-" if figure.value is None else f"{figure.value:.2f}{interval}")
-    return " | ".join(cells)
+    unanswered = str(sum(overall.unanswered.values()))
+    return " | ".join([str(len(samples)), unanswered, *(str(overall.figures[name]) for name in FIGURES)])
 
 
 if __name__ == "__main__":

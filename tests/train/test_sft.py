@@ -11,7 +11,7 @@ from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
 from mmrad.train.examples import Collator, ScriptedExamples
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
-from mmrad.train.recipe import Asking, Data, Recipe, Training, load_recipe, settings_from
+from mmrad.train.recipe import Asking, Data, Recipe, Stage, Training, load_recipe, settings_from
 from mmrad.train.sft import _use_linear_patches, sft
 
 TINY = NanoSize(
@@ -21,16 +21,11 @@ TINY = NanoSize(
 
 
 def recipe(steps: int) -> Recipe:
-    training = Training(
-        steps=steps,
-        batch_size=8,
-        learning_rate=1e-2,
-        warmup_steps=2,
-        weight_decay=0.0,
-        seed=0,
-        save_steps=10,
-        logging_steps=5,
+    stages = tuple(
+        Stage(objective=objective, steps=count, batch_size=8, learning_rate=1e-2, warmup_steps=2)
+        for objective, count in (("features", 10), ("pairs", 10), ("texts", steps))
     )
+    training = Training(stages=stages, weight_decay=0.0, seed=0, save_steps=10, logging_steps=5)
     return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)
 
 
@@ -92,7 +87,7 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     out = tmp_path / "out"
     sft(recipe(40), read, out)
     model = sft(recipe(120), read, out)  # the same folder with more steps goes on from step 40
-    losses = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+    losses = [json.loads(line) for line in (out / "3-texts" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1]["step"] == 120
     assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
     inspector = make_inspector(str(model), settings_from(Asking()))

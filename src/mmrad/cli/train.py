@@ -38,4 +38,5 @@ def sft(
     loaded = load_recipe(recipe)
     with progress("data") as update:
         examples = factory_examples(loaded, out / "data", progress=update)
-    typer.echo(f"wrote {run_sft(loaded, examples, out, start=start)}")
+    with progress("features") as update:
+        typer.echo(f"wrote {run_sft(loaded, examples, out, start=start, progress=update)}")

@@ -51,6 +51,11 @@ class Figure:
     high: float | None
     categories: int
 
+    def __str__(self) -> str:
+        """The value and its interval to two decimals, such as `0.93 (0.90-0.96)`; `-` when undefined."""
+        interval = "" if self.low is None else f" ({self.low:.2f}-{self.high:.2f})"
+        return "-" if self.value is None else f"{self.value:.2f}{interval}"
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

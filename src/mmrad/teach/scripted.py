@@ -37,10 +37,13 @@ _NAMES = (
 
 _WITH_REFERENCE = ("Compared with the reference", "Beside the normal image", "Against the reference")
 _WITHOUT_REFERENCE = ("Compared with its surroundings", "Beside the area around it", "Against the rest")
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# Every text says first how many places differ, so that its first fact is the verdict, in one word for normal
+# and (nearly always) one for anomalous: a small model would otherwise lean to the side with fewer openings.
 _PLACE = (
-    "{opening}, row {row}, column {column} at the {side} differs.",
-    "{opening}, something differs in row {row}, column {column}, {side}.",
-    "{opening}, there is a change in row {row}, column {column}, {side}.",
+    "{opening} place differs: row {row}, column {column}, {side}.",
+    "{opening} area differs, in row {row}, column {column}, {side}.",
+    "{opening} spot differs; it lies in row {row}, column {column}, {side}.",
 )
 _LOOK = (
     "The area is {look}: {label}.",
@@ -52,17 +55,17 @@ _BOX = (
     "It is {size} and {shape} and covers {box}.",
     "Its extent is {size} and {shape}: {box}.",
 )
-_COUNT = ("{opening}, {count} places differ.", "{opening}, there are {count} changes.")
+_COUNT = ("{opening} places differ.", "{opening} areas differ.")
 _ITEM = "Row {row}, column {column}, {side}: {look}, {label}, {size} and {shape}, {box}."
 _BRIEF_ITEM = "Row {row}, column {column}: {label}, {box}."
 _NORMAL = (
-    "{opening}, the image is {light}. All parts and edges agree in every row and column. {end}",
-    "{opening}, the image is {light}. No row or column shows another color or edge. {end}",
-    "{opening}, the image is {light}. Shapes and surfaces are the same everywhere. {end}",
+    "{opening} place differs. The image is {light}. Parts and edges agree in all rows and columns. {end}",
+    "{opening} area differs. The image is {light}. Colors and edges agree in all rows and columns. {end}",
+    "{opening} spot differs. The image is {light}. Shapes and surfaces are the same everywhere. {end}",
 )
 _NORMAL_ALONE = (
-    "All rows and columns of the image look regular. No area stands out from its surroundings. {end}",
-    "Surfaces and edges are even in every row and column. Nothing stands out. {end}",
+    "{opening} place differs. All rows and columns of the image look regular. {end}",
+    "{opening} area differs. Surfaces and edges are even in every row and column. {end}",
 )
 _NORMAL_END = ("Nothing is anomalous.", "This {category} is normal.", "There is no anomaly.")
 
@@ -106,7 +109,7 @@ class ScriptedTeacher:
     """Writes from measurements: place, change against the reference, label, size and box."""
 
     name = "scripted"
-    version = "1"
+    version = "2"
 
     def write(
         self,
@@ -118,12 +121,13 @@ class ScriptedTeacher:
         rng: random.Random,
     ) -> str:
         """The whole text, see `Teacher.write`; boxes are in whole pixels, in the order of the grid."""
+        opening = rng.choice(_WITHOUT_REFERENCE if reference is None else _WITH_REFERENCE)
+        opening = f"{opening}, {_COUNTS[len(truth)] if len(truth) < len(_COUNTS) else len(truth)}"
         if not truth:
-            return render(_normal(query, reference, category, rng), ())
+            return render(_normal(opening, query, reference, category, rng), ())
         size_wh = view.size_wh
         places = [Instance(Box(*place.box.rounded()), " ".join(place.label.split())) for place in truth]
         places.sort(key=lambda place: (*_cell(place.box, size_wh, GRID), place.box.xyxy))
-        opening = rng.choice(_WITHOUT_REFERENCE if reference is None else _WITH_REFERENCE)
         if len(places) == 1:
             facts = _facts(places[0], query, reference, size_wh)
             sentences = [rng.choice(options) for options in (_PLACE, _LOOK, _BOX)]
@@ -131,19 +135,19 @@ class ScriptedTeacher:
         else:
             item = _ITEM if len(places) < _BRIEF_FROM else _BRIEF_ITEM
             items = [item.format(**_facts(place, query, reference, size_wh)) for place in places]
-            think = " ".join([rng.choice(_COUNT).format(opening=opening, count=len(places)), *items])
+            think = " ".join([rng.choice(_COUNT).format(opening=opening), *items])
         return render(think, places)
 
 
-def _normal(query: RGB, reference: RGB | None, category: str, rng: random.Random) -> str:
+def _normal(opening: str, query: RGB, reference: RGB | None, category: str, rng: random.Random) -> str:
     end = rng.choice(_NORMAL_END).format(category=" ".join(category.replace("_", " ").split()) or "product")
     if reference is None:
-        return rng.choice(_NORMAL_ALONE).format(end=end)
+        return rng.choice(_NORMAL_ALONE).format(opening=opening, end=end)
     shift = lightness_shift(query, reference)
     light = "equally bright"
     if abs(shift) >= 4:
         light = ("slightly " if abs(shift) < 16 else "") + ("brighter" if shift > 0 else "darker")
-    return rng.choice(_NORMAL).format(opening=rng.choice(_WITH_REFERENCE), light=light, end=end)
+    return rng.choice(_NORMAL).format(opening=opening, light=light, end=end)
 
 
 def _facts(place: Instance, query: RGB, reference: RGB | None, size_wh: tuple[int, int]) -> dict[str, str]:

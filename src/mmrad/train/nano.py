@@ -7,10 +7,12 @@ texts the model will see, and writes every number below 1000 as one token.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
@@ -40,6 +42,14 @@ CHAT_TEMPLATE = (
 _PIECES = (
     r"</?(?:think|answer)>|\{'bbox_2d': \[|\], 'label': '|'\}| ?\p{L}+|\p{N}{1,3}|, | ?[^\s\p{L}\p{N}]|\s+"
 )
+
+
+NUMBERS = 1000
+"""Every number below is one token."""
+
+
+INITIAL_DEVIATION = 0.06
+"""Of the weights; about one over the root of the widths, as the 7B's 0.02 is for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def train_tokenizer(texts: Iterable[str], size: NanoSize) -> PreTrainedTokenizer
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    numbers = " ".join(str(number) for number in range(1000))
+    numbers = " ".join(str(number) for number in range(NUMBERS))
     tokenizer.train_from_iterator([*texts, *[numbers] * 100], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left"
@@ -102,11 +112,45 @@ def build_nano(
     """
     set_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(_config(tokenizer, size))
+    _order_numbers(model.model.language_model.embed_tokens.weight, tokenizer)
     image_processor = Qwen2VLImageProcessor(min_pixels=28 * 28, max_pixels=28 * 28 * 16384)
     processor = Qwen2_5_VLProcessor(
         image_processor, tokenizer, Qwen2VLVideoProcessor(), chat_template=CHAT_TEMPLATE
     )
     return model, processor
+
+
+def _order_numbers(embeddings: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Give the tokens of near numbers near embeddings: what is learned of one serves its neighbours.
+
+    Each number becomes waves of wavelengths from 8 to 2000 (as positions in the first transformers).
+    """
+    numbers = torch.arange(NUMBERS)
+    ids = tokenizer.convert_tokens_to_ids([str(number) for number in numbers.tolist()])
+    wavelengths = torch.logspace(math.log10(8), math.log10(2000), embeddings.shape[1] // 2)
+    turns = 2 * math.pi * numbers[:, None] / wavelengths
+    waves = torch.cat([turns.sin(), turns.cos()], dim=1)
+    with torch.no_grad():
+        embeddings[ids, : waves.shape[1]] = waves * math.sqrt(2) * embeddings.std()
+
+
+def whiten_patches(model: Any, pixel_values: torch.Tensor) -> None:
+    """Let the patch embedding of a new model start with the whitened principal components of real patches.
+
+    From random weights it sees brightness and colour, which vary hundreds of times more than fine structure.
+
+    Args:
+        model: The model.
+        pixel_values: Patches from the processor, shape `(N, 1176)`.
+    """
+    patches = pixel_values.double()
+    patches = patches - patches.mean(dim=0)
+    variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
+    weight = model.model.visual.patch_embed.proj.weight
+    largest = slice(-weight.shape[0], None)
+    scale = (variances[largest] + 0.01 * variances[largest].mean()).sqrt()
+    with torch.no_grad():
+        weight.copy_((components[:, largest] / scale).T.reshape_as(weight))
 
 
 def _config(tokenizer: PreTrainedTokenizerFast, size: NanoSize) -> Qwen2_5_VLConfig:
@@ -130,6 +174,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: NanoSize) -> Qwen2_5_VLCon
         "eos_token_id": token["<|im_end|>"],
         "pad_token_id": token["<|endoftext|>"],
         "tie_word_embeddings": True,
+        "initializer_range": INITIAL_DEVIATION,
     }
     vision = {
         "depth": size.vision_layers,
@@ -138,6 +183,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: NanoSize) -> Qwen2_5_VLCon
         "num_heads": size.vision_heads,
         "out_hidden_size": size.text_width,
         "patch_size": 14,
+        "initializer_range": INITIAL_DEVIATION,
         "fullatt_block_indexes": list(range(size.vision_layers)),  # small views need no windows
     }
     return Qwen2_5_VLConfig(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,13 +49,29 @@ class Asking(_Table):
     max_tokens: int = 192
 
 
-class Training(_Table):
-    """The optimisation, by AdamW with a cosine schedule."""
+class Stage(_Table):
+    """One stage of a training, with a cosine schedule.
 
+    Attributes:
+        objective: What is learned: `features` (the vision tower imitates a trained network and finds
+            anomalies in single images), `pairs` (image tokens find anomalies beside a reference) or `texts`.
+        steps: Updates.
+        batch_size: Images or pairs of an update.
+        learning_rate: Largest learning rate of matrices, see `mmrad.train.muon`.
+        warmup_steps: Updates until it is reached.
+    """
+
+    objective: Literal["features", "pairs", "texts"]
     steps: int
     batch_size: int
     learning_rate: float
-    warmup_steps: int
+    warmup_steps: int = 100
+
+
+class Training(_Table):
+    """The optimisation: stages one after the other, each from the model of the one before."""
+
+    stages: tuple[Stage, ...]
     weight_decay: float
     seed: int
     save_steps: int = 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,32 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from mmrad.errors import UsageError
 from mmrad.files import write_text
-from mmrad.train.examples import Collator, ScriptedExamples
-from mmrad.train.nano import build_nano, train_tokenizer
-from mmrad.train.recipe import Recipe
+from mmrad.train.examples import Example, ScriptedExamples
+from mmrad.train.features import patch_features
+from mmrad.train.muon import Muon
+from mmrad.train.nano import build_nano, train_tokenizer, whiten_patches
+from mmrad.train.objectives import Features, Objective, Pairs, Texts
+from mmrad.train.recipe import Recipe, Stage, Training
 
 TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
 
+STAGE_FILE = "stage.json"
 
-def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | None = None) -> Path:
+PATCH_IMAGES = 200
+"""From how many images the patch embedding of a new model is made."""
+
+
+def sft(
+    recipe: Recipe,
+    examples: ScriptedExamples,
+    out: Path,
+    *,
+    start: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Train a nano model; called again after an interruption, it goes on from its last checkpoint.
 
     Args:
@@ -35,82 +52,167 @@ def sft(recipe: Recipe, examples: ScriptedExamples, out: Path, *, start: Path | 
         examples: What to train on.
         out: Folder for checkpoints and the result.
         start: Folder of a trained model to go on from; None builds a new one.
+        progress: Called with images done and images in all while features are computed.
 
     Returns:
         `out/model`: weights as safetensors, processor, and `mmrad.json` (how the model wants to be asked).
     """
-    untrained = out / "untrained"
-    # A later call keeps the first one's tokenizer: trained again, it might number its tokens otherwise.
-    model, processor = _start(recipe, examples, untrained if untrained.exists() else start)
-    if not untrained.exists():
-        save_model(model, processor, recipe, untrained)
-    _use_linear_patches(model)
-    if not torch.cuda.is_available():
-        model.set_attn_implementation(
-            "eager"
-        )  # the backward pass of fused attention is the slower one on CPUs
-    trainer = _CompletionTrainer(
-        model=model,
-        args=_arguments(recipe, out / "checkpoints"),
-        train_dataset=examples,
-        data_collator=Collator(processor),
-        callbacks=[_Epochs(examples)],
-    )
-    checkpoints = out / "checkpoints"
-    trainer.train(
-        resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None
-    )
-    save_model(model, processor, recipe, out / "model")
-    history = [entry for entry in trainer.state.log_history if "loss" in entry]
-    write_text(out / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
+    _claim(out, recipe)
+    if not (out / "untrained").exists():
+        model, processor = _load(start) if start else _built(recipe, examples)
+        save_model(model, processor, recipe, out / "untrained", dtype=torch.float32)
+    latest = out / "untrained"
+    for number, stage in enumerate(recipe.training.stages, start=1):
+        folder = out / f"{number}-{stage.objective}"
+        if not _done(folder, stage):
+            _train(recipe, stage, examples, latest, folder, progress)
+        latest = folder / "model"
+    save_model(*_load(latest), recipe, out / "model")
     return out / "model"
 
 
-def save_model(model: Any, processor: Any, recipe: Recipe, folder: Path) -> None:
-    """Write a model folder, weights in bfloat16, that `LocalInspector` and plain transformers load."""
-    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+def _train(
+    recipe: Recipe,
+    stage: Stage,
+    examples: ScriptedExamples,
+    start: Path,
+    folder: Path,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """One stage, from the model in `start` to `folder/model`; `folder/stage.json` says that it is done."""
+    model, processor = _load(start)
+    if stage.objective == "features":
+        images = [pair.image for pair in examples.pairs]
+        sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
+        features = patch_features(images, sizes_wh, folder / "features.safetensors", progress=progress)
+        objective: Objective = Features(examples, features, processor)
+    else:
+        objective = {"pairs": Pairs, "texts": Texts}[stage.objective](examples, processor)
+    model.heads = objective.heads(model.config.text_config.hidden_size)
+    _use_linear_patches(model)
+    if not torch.cuda.is_available():
+        # The backward pass of fused attention is the slower one on CPUs.
+        model.set_attn_implementation("eager")
+    trainer = _Trainer(
+        objective,
+        model=model,
+        args=_arguments(recipe.training, stage, folder / "checkpoints"),
+        callbacks=[_Epochs(examples)],
+    )
+    checkpoints = folder / "checkpoints"
+    trainer.train(
+        resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None
+    )
+    save_model(model, processor, recipe, folder / "model", dtype=torch.float32)
+    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    write_text(folder / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
+    write_text(folder / STAGE_FILE, stage.model_dump_json() + "\n")
+
+
+def _done(folder: Path, stage: Stage) -> bool:
+    """Whether the stage is trained; one that has got more steps since is not."""
+    path = folder / STAGE_FILE
+    return path.exists() and path.read_text("utf-8") == stage.model_dump_json() + "\n"
+
+
+def _claim(out: Path, recipe: Recipe) -> None:
+    """Refuse a folder of another training; only the last stage may get more steps.
+
+    Raises:
+        UsageError: When the folder was begun with another recipe.
+    """
+    settings = recipe.model_dump(mode="json")
+    settings["training"]["stages"][-1].pop("steps")
+    text = json.dumps(settings, indent=2) + "\n"
+    path = out / "recipe.json"
+    if path.exists() and path.read_text("utf-8") != text:
+        raise UsageError(f"{out}: holds a training of another recipe ({path}); name another folder")
+    write_text(path, text)
+
+
+def save_model(
+    model: Any, processor: Any, recipe: Recipe, folder: Path, *, dtype: torch.dtype = torch.bfloat16
+) -> None:
+    """Write a model folder that `LocalInspector` and plain transformers load; heads of training stay out."""
+    saved = copy.deepcopy(model).to(dtype)
+    if hasattr(saved, "heads"):
+        del saved.heads
+    saved.save_pretrained(folder)
     processor.save_pretrained(folder)
     write_text(folder / "mmrad.json", json.dumps(recipe.asking.model_dump(), indent=2) + "\n")
 
 
-def _start(recipe: Recipe, examples: ScriptedExamples, start: Path | None) -> tuple[Any, Any]:
-    if start is not None:
-        return Qwen2_5_VLForConditionalGeneration.from_pretrained(start), AutoProcessor.from_pretrained(start)
-    chosen = range(0, len(examples), max(1, len(examples) // TOKENIZER_TEXTS))
-    texts = [text for index in chosen for text in _texts(examples, index)]
-    return build_nano(train_tokenizer(texts, recipe.model), recipe.model, seed=recipe.training.seed)
+def _load(folder: Path) -> tuple[Any, Any]:
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    return model, AutoProcessor.from_pretrained(folder)
 
 
-def _texts(examples: ScriptedExamples, index: int) -> list[str]:
-    example = examples[index]
+def _built(recipe: Recipe, examples: ScriptedExamples) -> tuple[Any, Any]:
+    """A new model, with a tokenizer for the texts and a patch embedding for the images of the examples."""
+    chosen = [examples[index] for index in _spread(len(examples), TOKENIZER_TEXTS)]
+    texts = [text for example in chosen for text in _texts(example)]
+    model, processor = build_nano(
+        train_tokenizer(texts, recipe.model), recipe.model, seed=recipe.training.seed
+    )
+    images = [example.query.image for example in chosen[:PATCH_IMAGES]]
+    patches = processor.image_processor(
+        images, do_resize=False, input_data_format="channels_last", return_tensors="pt"
+    )
+    whiten_patches(model, patches["pixel_values"])
+    return model, processor
+
+
+def _spread(count: int, wanted: int) -> range:
+    """About `wanted` of the numbers below `count`, evenly spaced."""
+    return range(0, count, max(1, count // wanted))
+
+
+def _texts(example: Example) -> list[str]:
     said = [part for message in example.messages for part in message.parts if isinstance(part, str)]
     return [example.completion, *said]
 
 
-class _CompletionTrainer(Trainer):
-    """Computes logits only where there is something to learn: most of a sequence is images and prompt."""
+class _Trainer(Trainer):
+    """Minimises an objective by Muon.
+
+    Args:
+        objective: The objective.
+        arguments: Those of transformers' trainer.
+    """
+
+    def __init__(self, objective: Objective, **arguments: Any) -> None:
+        super().__init__(train_dataset=objective.dataset(), data_collator=objective.collate, **arguments)
+        self.objective: Objective = objective
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean cross-entropy over the tokens of the completions of the batch."""
-        labels = inputs.pop("labels")
-        hidden = model.model(**inputs, use_cache=False).last_hidden_state[:, :-1]
-        wanted = labels[:, 1:] != -100
-        logits = model.lm_head(hidden[wanted]).float()
-        loss = functional.cross_entropy(logits, labels[:, 1:][wanted])
-        return (loss, {"logits": logits}) if return_outputs else loss
+        """The loss of the objective."""
+        return self.objective.loss(model, inputs)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Muon for the linear layers of the model, AdamW for embeddings, norms, biases and heads."""
+        if self.optimizer is None:
+            network: Any = self.model
+            whole = network.model
+            body = [whole.visual.blocks, whole.visual.merger, whole.language_model.layers]
+            matrices = [weight for part in body for weight in part.parameters() if weight.ndim == 2]
+            taken = {id(weight) for weight in matrices}
+            others = [weight for weight in network.parameters() if id(weight) not in taken]
+            self.optimizer = Muon(
+                matrices, others, lr=self.args.learning_rate, weight_decay=self.args.weight_decay
+            )
+        return self.optimizer
 
 
-def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
-    training = recipe.training
+def _arguments(training: Training, stage: Stage, folder: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
-        max_steps=training.steps,
-        per_device_train_batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
+        max_steps=stage.steps,
+        per_device_train_batch_size=stage.batch_size,
+        learning_rate=stage.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=training.warmup_steps,
+        warmup_steps=stage.warmup_steps,
         weight_decay=training.weight_decay,
         max_grad_norm=1.0,
         seed=training.seed,

@@ -1,0 +1,107 @@
+"""What the vision tower of a model built from nothing first learns: the features of a trained network.
+
+A transformer that has seen no image needs very many labels to find edges and textures; the bundled
+EfficientNet-Lite0 knows them, and a feature map says something of every patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch.nn import functional
+
+from mmrad.files import atomic_path
+from mmrad.image import read_image
+from mmrad.reference.features import load_lite0
+
+CHANNELS = 240
+"""Means of the maps at stride 4, 8 and 16 (24, 40 and 112 channels), maxima of the first two."""
+
+_PATCH = 14
+_TEACHER_PATCH = 24
+"""Pixels that the teacher sees of each patch: 240 x 240 for a view of 140 x 140, near its training size."""
+
+_STAGES = (1, 2, 4)
+_BATCH = 16
+_LIMIT = 6.0
+"""Largest absolute value of a standardised feature; a few channels have rare, very large ones."""
+
+
+def patch_features(
+    images: Sequence[Path],
+    sizes_wh: Sequence[tuple[int, int]],
+    cache: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[torch.Tensor]:
+    """Standardised features of each patch of the views of images, computed once and kept in a file.
+
+    Args:
+        images: Image files.
+        sizes_wh: Width and height of the view of each, in pixels, multiples of 14.
+        cache: A safetensors file; written unless it exists.
+        progress: Called with images done and images in all.
+
+    Returns:
+        For each image shape `(rows, columns, 240)`, float16, mean 0 and deviation 1 over all patches.
+    """
+    if not cache.exists():
+        maps = _standardized(_feature_maps(images, sizes_wh, progress))
+        with atomic_path(cache) as temporary:
+            save_file({str(index): value for index, value in enumerate(maps)}, temporary)
+    stored = load_file(cache)
+    return [stored[str(index)] for index in range(len(images))]
+
+
+def _feature_maps(
+    images: Sequence[Path],
+    sizes_wh: Sequence[tuple[int, int]],
+    progress: Callable[[int, int], None] | None,
+) -> list[NDArray[np.float32]]:
+    network = load_lite0()
+    order = sorted(range(len(images)), key=lambda index: sizes_wh[index])
+    batches = [
+        (size, group[start : start + _BATCH])
+        for size, equal in groupby(order, key=lambda index: sizes_wh[index])
+        for group in [list(equal)]
+        for start in range(0, len(group), _BATCH)
+    ]
+    found: dict[int, NDArray[np.float32]] = {}
+    for (width, height), batch in batches:
+        grid = (height // _PATCH, width // _PATCH)
+        maps = _measured(network, [images[index] for index in batch], grid)
+        found.update(zip(batch, maps, strict=True))
+        if progress:
+            progress(len(found), len(images))
+    return [found[index] for index in range(len(images))]
+
+
+@torch.inference_mode()
+def _measured(network: Any, images: Sequence[Path], grid: tuple[int, int]) -> NDArray[np.float32]:
+    size = (grid[1] * _TEACHER_PATCH, grid[0] * _TEACHER_PATCH)
+    pixels = [cv2.resize(read_image(path), size, interpolation=cv2.INTER_AREA) for path in images]
+    maps = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    maps = network.bn1(network.conv_stem(maps))
+    taken = []
+    for stage, block in enumerate(network.blocks[: _STAGES[-1] + 1]):
+        maps = block(maps)
+        if stage in _STAGES:
+            taken.append(maps)
+    means = [functional.adaptive_avg_pool2d(map_, grid) for map_ in taken]
+    maxima = [functional.adaptive_max_pool2d(map_, grid) for map_ in taken[:2]]
+    return np.asarray(torch.cat([*means, *maxima], dim=1).permute(0, 2, 3, 1).numpy())
+
+
+def _standardized(maps: Sequence[NDArray[np.float32]]) -> list[torch.Tensor]:
+    patches = np.concatenate([map_.reshape(-1, CHANNELS) for map_ in maps])
+    mean, deviation = patches.mean(axis=0), patches.std(axis=0) + 1e-3
+    clipped = (np.clip((map_ - mean) / deviation, -_LIMIT, _LIMIT) for map_ in maps)
+    return [torch.from_numpy(map_).half().contiguous() for map_ in clipped]
