@@ -7,7 +7,7 @@ import trees
 from PIL import Image
 
 from mmrad.corpus import Corpus
-from mmrad.errors import UsageError
+from mmrad.errors import DataError, UsageError
 from mmrad.sources import build_corpus
 
 
@@ -115,3 +115,19 @@ def test_symlink_loops_end(tmp_path: Path) -> None:
 def test_an_unknown_adapter_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="mvtec"):
         build_corpus({"x": ("imagenet", tmp_path)}, tmp_path / "c")
+
+
+def test_a_folder_may_name_its_own_licence(tmp_path: Path) -> None:
+    root = trees.mvtec(tmp_path / "raw")
+    (root / "mmrad.toml").write_text('licence = "CC-BY-4.0"\n')
+    corpus = build_corpus({"mine": ("mvtec", root)}, tmp_path / "corpus").corpus
+    assert corpus.manifest.sources["mine"].licence == "CC-BY-4.0"
+    assert {sample.licence for sample in corpus.samples} == {"CC-BY-4.0"}
+
+
+@pytest.mark.parametrize("text", ["licence: CC0", "license = 'CC0'"])
+def test_an_unreadable_licence_names_the_file(tmp_path: Path, text: str) -> None:
+    root = trees.mvtec(tmp_path / "raw")
+    (root / "mmrad.toml").write_text(text)
+    with pytest.raises(DataError, match=r"mmrad\.toml"):
+        build_corpus({"mine": ("mvtec", root)}, tmp_path / "corpus")

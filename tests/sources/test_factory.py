@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from scipy import ndimage
 
-from mmrad.factory import SOURCES, make_factory
+from mmrad.factory import SOURCES, factory_roots, make_factory
 from mmrad.image import read_mask
 from mmrad.sources import BuildResult, build_corpus
 
@@ -13,13 +13,18 @@ from mmrad.sources import BuildResult, build_corpus
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     folder = tmp_path_factory.mktemp("factory")
-    made = make_factory(folder / "raw", train=1, good=1, per_anomaly=1)
-    return build_corpus({name: (name, made.sources[name]) for name in SOURCES}, folder / "corpus")
+    make_factory(folder / "raw", train=1, good=1, per_anomaly=1)
+    return build_corpus(factory_roots(folder / "raw"), folder / "corpus")
 
 
 def test_nothing_is_rejected(built: BuildResult) -> None:
     assert built.rejections == ()
     assert {sample.source for sample in built.corpus.samples} == set(SOURCES)
+
+
+def test_the_licence_is_the_factory_s_own(built: BuildResult) -> None:
+    assert {sample.licence for sample in built.corpus.samples} == {"CC0-1.0"}
+    assert {info.licence for info in built.corpus.manifest.sources.values()} == {"CC0-1.0"}
 
 
 def test_boxes_are_tight_around_their_masks(built: BuildResult) -> None:

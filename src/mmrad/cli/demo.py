@@ -22,7 +22,7 @@ def demo(
     from mmrad.bench import bench
     from mmrad.cli.bench import describe
     from mmrad.corpus import Corpus
-    from mmrad.factory import SOURCES, make_factory
+    from mmrad.factory import factory_roots, make_factory
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.inspectors.make import BUNDLED, make_inspector
     from mmrad.reference import retrieve
@@ -36,9 +36,8 @@ def demo(
         with progress("factory") as update:
             make_factory(out / "factory", seed=2026, train=12, good=6, per_anomaly=2, progress=update)
         _say("2/7 build: raw datasets into a corpus")
-        roots = {source: (source, out / "factory" / source) for source in SOURCES}
         with progress("build") as update:
-            built = build_corpus(roots, out / "corpus", progress=update)
+            built = build_corpus(factory_roots(out / "factory"), out / "corpus", progress=update)
         _say("3/7 reference: a spatially aligned normal image for each sample")
         with progress("reference") as update:
             retrieve(built.corpus, progress=update)

@@ -31,6 +31,6 @@ def factory(
 
 def build_arguments(root: Path) -> list[str]:
     """The `NAME=ROOT` arguments with which `mmrad build` reads a factory."""
-    from mmrad.factory import SOURCES
+    from mmrad.factory import factory_roots
 
-    return [f"{source}={root / source}" for source in SOURCES]
+    return [f"{source}={folder}" for source, (_, folder) in factory_roots(root).items()]

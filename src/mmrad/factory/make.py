@@ -21,6 +21,9 @@ from mmrad.factory.canvas import Image
 from mmrad.factory.plan import Job, loco_values, plan, snake
 from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, SOURCES, Instance, render_seeds
 
+LICENCE = "CC0-1.0"
+"""Of what the factory makes, whatever the licence of the dataset whose layout it has."""
+
 _CHUNK = 16
 # Sensor noise repeats nothing, so looking for repeats only costs time.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
@@ -91,6 +94,7 @@ def make_factory(
             progress(done, len(jobs))
     for source in sources:
         _WRITE_INDEX[source](root / source, [j for j in jobs if j.source == source])
+        _text(root / source / "mmrad.toml", f'licence = "{LICENCE}"\n')
     good_counts = Counter(j.source for j in jobs if j.anomaly is None)
     bad_counts = Counter(j.source for j in jobs if j.anomaly is not None)
     return FactorySummary(
@@ -99,6 +103,11 @@ def make_factory(
         {s: good_counts[s] for s in sources},
         {s: bad_counts[s] for s in sources},
     )
+
+
+def factory_roots(root: Path) -> dict[str, tuple[str, Path]]:
+    """Each source of a factory with the adapter that reads it and its root, as `build_corpus` takes them."""
+    return {source: (source, root / source) for source in SOURCES}
 
 
 def _check(

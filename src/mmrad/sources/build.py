@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,9 +32,9 @@ class _Job:
     """One image to read."""
 
     source: str
-    adapter: Adapter
     root: Path
     raw: RawSample
+    licence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ def build_corpus(
         if adapter_name not in ADAPTERS:
             raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(ADAPTERS)}")
         adapter = ADAPTERS[adapter_name]
-        infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=adapter.licence)
+        licence = _licence(adapter, root)
+        infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=licence)
         raws, refused = _walk(adapter, root)
         raws = raws if limit_per_category is None else _limited(raws, limit_per_category)
-        jobs += [_Job(name, adapter, root, raw) for raw in raws]
+        jobs += [_Job(name, root, raw, licence) for raw in raws]
         rejections += [replace(item, source=name) for item in refused]
     samples: list[Sample] = []
     for item in _read_all(jobs, workers, progress):
@@ -93,6 +95,22 @@ def build_corpus(
         first = f"; the first is {rejections[0].path}: {rejections[0].reason}" if rejections else ""
         raise DataError(f"{out}: nothing to write: {len(rejections)} files were rejected{first}")
     return BuildResult(write_corpus(out, infos, samples), tuple(rejections))
+
+
+def _licence(adapter: Adapter, root: Path) -> str:
+    """The licence of a source: what a file `mmrad.toml` in its root says, else that of the dataset.
+
+    Raises:
+        DataError: When there is such a file and it has no `licence = "…"`.
+    """
+    path = root / "mmrad.toml"
+    if not path.exists():
+        return adapter.licence
+    try:
+        licence = tomllib.loads(path.read_text("utf-8"))["licence"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f'{path}: should hold a line  licence = "NAME"  ({error!r})') from error
+    return str(licence)
 
 
 def _walk(adapter: Adapter, root: Path) -> tuple[list[RawSample], list[Rejection]]:
@@ -166,7 +184,7 @@ def _sample(job: _Job) -> Sample | Rejection:
         image=raw.image,
         size_wh=(width, height),
         regions=tuple(regions),
-        licence=job.adapter.licence,
+        licence=job.licence,
         provenance=raw.provenance,
         given_references=raw.given_references,
     )

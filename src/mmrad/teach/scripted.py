@@ -59,9 +59,9 @@ _COUNT = ("{opening} places differ.", "{opening} areas differ.")
 _ITEM = "Row {row}, column {column}, {side}: {look}, {label}, {size} and {shape}, {box}."
 _BRIEF_ITEM = "Row {row}, column {column}: {label}, {box}."
 _NORMAL = (
-    "{opening} place differs. The image is {light}. Parts and edges agree in all rows and columns. {end}",
-    "{opening} area differs. The image is {light}. Colors and edges agree in all rows and columns. {end}",
-    "{opening} spot differs. The image is {light}. Shapes and surfaces are the same everywhere. {end}",
+    "{opening} place differs. The image is {light}. Parts and edges agree in all rows. {end}",
+    "{opening} area differs. The image is {light}. Colors and edges agree in all columns. {end}",
+    "{opening} spot differs. The image is {light}. Shapes and surfaces are the same. {end}",
 )
 _NORMAL_ALONE = (
     "{opening} place differs. All rows and columns of the image look regular. {end}",

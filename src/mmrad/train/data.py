@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.factory import SOURCES, make_factory
+from mmrad.factory import factory_roots, make_factory
 from mmrad.reference import retrieve
 from mmrad.sources import build_corpus
 from mmrad.train.examples import ScriptedExamples
@@ -35,8 +35,8 @@ def factory_corpus(
             workers=2,
             progress=progress,
         )
-        roots = {source: (source, folder / "factory" / source) for source in SOURCES}
-        retrieve(build_corpus(roots, corpus, progress=progress).corpus, progress=progress)
+        built = build_corpus(factory_roots(folder / "factory"), corpus, progress=progress)
+        retrieve(built.corpus, progress=progress)
     return Corpus(corpus)
 
 

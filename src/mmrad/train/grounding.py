@@ -21,8 +21,11 @@ from mmrad.view import FACTOR
 _PATCHES = 2
 """Patches along each side of a cell, the square of pixels behind one image token."""
 
-_COVERED = 0.25
-"""Share of a patch, or of a smaller box, from which the patch is part of the anomaly."""
+_COVERED = 0.49
+"""Share of a patch's side, or of a smaller box's, both across and down, from which it is part of the anomaly.
+
+A little below one half, so that a box halved by the edge of two patches belongs to both.
+"""
 
 _POSITIVE_WEIGHT = 3.0
 """Weight of anomalous patches in the loss; they are one in ten."""
@@ -78,9 +81,12 @@ def grounding_targets(size_wh: tuple[int, int], boxes: Sequence[Box]) -> NDArray
     owners = np.stack([x, y, x + FACTOR, y + FACTOR], axis=-1)
     for box in boxes:
         across = _overlap(box.x1, box.x2, columns * _PATCHES, side)
-        overlap = np.outer(_overlap(box.y1, box.y2, rows * _PATCHES, side), across)
-        anomalous = overlap >= _COVERED * min(side * side, box.area)
+        down = _overlap(box.y1, box.y2, rows * _PATCHES, side)
+        anomalous = np.outer(
+            down >= _COVERED * min(side, box.y2 - box.y1), across >= _COVERED * min(side, box.x2 - box.x1)
+        )
         patches[anomalous] = 1.0
+        overlap = np.outer(down, across)
         covered = _cells(overlap * anomalous, rows, columns).sum(axis=-1)
         owners[covered > most] = box.xyxy
         most = np.maximum(most, covered)
