@@ -3,7 +3,16 @@ import sys
 
 import pytest
 
-HEAVY = ["torch", "torchvision", "transformers", "timm", "sklearn", "sentence_transformers", "nicegui"]
+HEAVY = [
+    "torch",
+    "torchvision",
+    "transformers",
+    "timm",
+    "sklearn",
+    "sentence_transformers",
+    "nicegui",
+    "scipy",
+]
 
 CHECK = """
 import sys

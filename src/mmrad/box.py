@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,9 @@ def match(predicted: Sequence[Box], true: Sequence[Box], iou_threshold: float) -
     allowed = iou >= iou_threshold
     # A pair counts for more than any sum of IoUs, so the number of pairs is maximised first.
     gain = np.where(allowed, 1.0 + min(iou.shape) + iou, 0.0)
+    # Half a second to load, and most who import boxes match none.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     return [(int(row), int(col)) for row, col in zip(rows, columns, strict=True) if allowed[row, col]]
 

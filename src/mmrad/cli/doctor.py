@@ -20,7 +20,6 @@ from rich.table import Table
 from mmrad import __version__
 from mmrad.cli.options import JsonOption
 from mmrad.errors import DataError
-from mmrad.inspectors.make import NANO, bundled_nano
 
 KEYS = ("OPENAI_API_KEY",)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -78,6 +77,8 @@ def _installed(package: str) -> str | None:
 
 def weights() -> dict[str, bool]:
     """Whether the weights that come with packages are there, by name."""
+    from mmrad.inspectors.make import NANO, bundled_nano
+
     try:
         bundled_nano()
         nano = True
