@@ -7,6 +7,7 @@ import torch
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, ProviderError
+from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
 from mmrad.train.examples import Collator, ScriptedExamples
@@ -93,7 +94,9 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     inspector = make_inspector(str(model), settings_from(Asking()))
     verdicts = dict(inspector.inspect(squares.pairs(squares.samples[:3])))
     assert sorted(verdicts) == [0, 1, 2]
-    assert settings_beside(model).max_tokens == 24
+    asked = settings_beside(model, InspectionSettings(temperature=0.7, seed=5))
+    assert (asked.max_tokens, asked.prompts.name) == (24, "brief")
+    assert (asked.temperature, asked.seed) == (0.7, 5)
 
 
 def test_a_missing_image_is_a_failed_verdict_naming_the_file(squares, tiny, tmp_path):

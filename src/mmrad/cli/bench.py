@@ -38,7 +38,9 @@ def bench(
         float, typer.Option(help="0 is greedy; the paper samples at 1.5 with min-p 0.1.")
     ] = 0.0,
     min_p: Annotated[float, typer.Option(help="Smallest probability relative to the likeliest token.")] = 0.0,
-    max_pixels: Annotated[int, typer.Option(help="Largest area of an image as sent.")] = 768 * 28 * 28,
+    max_pixels: Annotated[
+        int, typer.Option(help="Largest area of an image as sent; a model trained here keeps its own.")
+    ] = 768 * 28 * 28,
     prompts: PromptsOption = "default",
     base_url: BaseUrlOption = None,
     concurrency: Annotated[int, typer.Option(help="Requests at once to an endpoint.")] = 16,

@@ -13,7 +13,12 @@ SeedOption = Annotated[int, typer.Option(help="Seed of all random choices.")]
 SourceOption = Annotated[
     list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")
 ]
-PromptsOption = Annotated[str, typer.Option(help="Built-in prompts by name, or a TOML file of your own.")]
+PromptsOption = Annotated[
+    str,
+    typer.Option(
+        help="Built-in prompts by name, or a TOML file of your own; a model trained here keeps its own."
+    ),
+]
 ModelHelp = "anomaly-r1-nano, a folder with a local model, or with --base-url a model of that endpoint."
 BaseUrlOption = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint; the key is read from OPENAI_API_KEY.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ def make_inspector(
 
     Args:
         model: A bundled model, a folder with a local model, or with `base_url` a name the endpoint knows.
-        settings: How to ask; a local model that says itself how it wants to be asked (`mmrad.json`)
-            overrides them.
+        settings: How to ask; a local model says itself (`mmrad.json`) by which prompts, how large its views
+            are and how long its answers, since it knows no other.
         base_url: An OpenAI-compatible endpoint.
         batch_size: Queries at once for a local model.
         concurrency: Requests at once for an endpoint.
@@ -58,29 +59,35 @@ def make_inspector(
         from mmrad.inspectors.local import LocalInspector
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "local") from error
-    own = settings_beside(folder)
     return LocalInspector(
-        folder, own or settings, batch_size=batch_size, name=Path(model).name, untrained=model == UNTRAINED
+        folder,
+        settings_beside(folder, settings),
+        batch_size=batch_size,
+        name=Path(model).name,
+        untrained=model == UNTRAINED,
     )
 
 
-def settings_for(*, prompts: str, max_pixels: int, max_tokens: int) -> InspectionSettings:
-    """The settings that a recipe's `[asking]` table, or the `mmrad.json` made of it, means."""
-    return InspectionSettings(
+def settings_for(
+    settings: InspectionSettings, *, prompts: str, max_pixels: int, max_tokens: int
+) -> InspectionSettings:
+    """The settings with what a recipe's `[asking]` table, or the `mmrad.json` made of it, says."""
+    return replace(
+        settings,
         prompts=load_prompts(prompts),
         budget=Budget(min_pixels=FACTOR * FACTOR, max_pixels=max_pixels),
         max_tokens=max_tokens,
     )
 
 
-def settings_beside(folder: str | Path) -> InspectionSettings | None:
-    """How a model wants to be asked, from the `mmrad.json` that training put beside its weights."""
+def settings_beside(folder: str | Path, settings: InspectionSettings) -> InspectionSettings:
+    """The settings with what the `mmrad.json` that training put beside a model's weights says."""
     path = Path(folder) / "mmrad.json"
     if not path.exists():
-        return None
+        return settings
     try:
         asking: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return settings_for(**asking)
+        return settings_for(settings, **asking)
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{path}: unreadable ({error!r}); remove it to use the command's own settings"

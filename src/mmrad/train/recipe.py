@@ -105,4 +105,4 @@ def load_recipe(path: Path) -> Recipe:
 
 def settings_from(asking: Asking) -> InspectionSettings:
     """The inspection settings that a recipe's `[asking]` table means."""
-    return settings_for(**asking.model_dump())
+    return settings_for(InspectionSettings(), **asking.model_dump())
