@@ -20,7 +20,7 @@ from mmrad.sample import Sample
 from mmrad.train.data import factory_corpus
 from mmrad.train.recipe import FactoryData, load_recipe
 
-UNSEEN = FactoryData(seed=900, train=12, good=12, per_anomaly=2)
+UNSEEN = FactoryData(seed=900, train=40, good=12, per_anomaly=2)
 FIGURES = ("accuracy", "iou0.1_accuracy", "iou0.5_accuracy", "auroc")
 
 
