@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError, ProviderError
+from mmrad.errors import DataError, ProviderError, UsageError
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
@@ -24,7 +24,7 @@ TINY = NanoSize(
 def recipe(steps: int) -> Recipe:
     stages = tuple(
         Stage(objective=objective, steps=count, batch_size=8, learning_rate=1e-2, warmup_steps=2)
-        for objective, count in (("features", 10), ("pairs", 10), ("texts", steps))
+        for objective, count in (("features", 10), ("images", 5), ("pairs", 10), ("texts", steps))
     )
     training = Training(stages=stages, weight_decay=0.0, seed=0, save_steps=10, logging_steps=5)
     return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)
@@ -88,7 +88,7 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     out = tmp_path / "out"
     sft(recipe(40), read, out)
     model = sft(recipe(120), read, out)  # the same folder with more steps goes on from step 40
-    losses = [json.loads(line) for line in (out / "3-texts" / "losses.jsonl").read_text().splitlines()]
+    losses = [json.loads(line) for line in (out / "4-texts" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1]["step"] == 120
     assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
     inspector = make_inspector(str(model), settings_from(Asking()))
@@ -97,6 +97,12 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     asked = settings_beside(model, InspectionSettings(temperature=0.7, seed=5))
     assert (asked.max_tokens, asked.prompts.name) == (24, "brief")
     assert (asked.temperature, asked.seed) == (0.7, 5)
+
+
+def test_a_folder_of_another_training_is_refused(squares, tmp_path):
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(UsageError, match="another recipe"):
+        sft(recipe(1), examples(squares), tmp_path)
 
 
 def test_a_missing_image_is_a_failed_verdict_naming_the_file(squares, tiny, tmp_path):

@@ -13,9 +13,11 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from mmrad.box import Box
 from mmrad.train.examples import Collator, Example, ScriptedExamples
 from mmrad.train.features import CHANNELS
 from mmrad.train.grounding import GroundingHead, grounding_targets
+from mmrad.view import View
 
 LAYERS_ABOVE = 2
 """Layers of the language model above the one in which image tokens must know where the anomalies are.
@@ -60,27 +62,52 @@ class Features(Objective):
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A linear map to the features of a token's 4 patches, and the grounding head."""
-        return nn.ModuleDict({"features": nn.Linear(width, 4 * CHANNELS), "grounding": GroundingHead(width)})
+        return nn.ModuleDict({"features": nn.Linear(width, 4 * CHANNELS), "seen": GroundingHead(width)})
 
     def collate(self, items: Sequence[int]) -> dict[str, torch.Tensor]:
         """Patches of the views, and for each token its features and what is anomalous in it."""
         queries = [self.examples.query(index) for index in items]
-        batch = self.processor.image_processor(
-            [view.image for view, _ in queries],
-            do_resize=False,
-            input_data_format="channels_last",
-            return_tensors="pt",
-        )
-        targets = [grounding_targets(view.size_wh, [place.box for place in truth]) for view, truth in queries]
+        truths = [(view, [place.box for place in truth]) for view, truth in queries]
         features = torch.cat([_by_token(self.features[index]) for index in items])
-        return {**batch, "features": features, "grounding": torch.from_numpy(np.concatenate(targets))}
+        return {**_images(self.processor, truths), "features": features}
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Mean square error of the standardised features plus the loss of grounding."""
-        seen = model.model.visual(batch["pixel_values"], grid_thw=batch["image_grid_thw"]).pooler_output
+        seen = _seen(model, batch)
         imitation = functional.mse_loss(model.heads["features"](seen), batch["features"].float())
-        grounding: torch.Tensor = model.heads["grounding"](seen, batch["grounding"])
+        grounding: torch.Tensor = model.heads["seen"](seen, batch["grounding"])
         return imitation + grounding
+
+
+@dataclass(frozen=True, slots=True)
+class Images(Objective):
+    """The vision tower alone: find anomalies in single images.
+
+    Args:
+        examples: Their queries are read, changed as for pairs.
+        processor: Processor of the model.
+    """
+
+    examples: ScriptedExamples
+    processor: Any
+
+    def dataset(self) -> Dataset[Example]:
+        """The examples."""
+        return self.examples
+
+    def heads(self, width: int) -> nn.ModuleDict:
+        """The grounding head."""
+        return nn.ModuleDict({"seen": GroundingHead(width)})
+
+    def collate(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Patches of the queries, and for each token what is anomalous in it."""
+        truths = [(example.query, example.boxes) for example in items]
+        return _images(self.processor, truths)
+
+    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The loss of grounding."""
+        loss: torch.Tensor = model.heads["seen"](_seen(model, batch), batch["grounding"])
+        return loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +127,19 @@ class Pairs(Objective):
         return self.examples
 
     def heads(self, width: int) -> nn.ModuleDict:
-        """The grounding head."""
-        return nn.ModuleDict({"grounding": GroundingHead(width)})
+        """A grounding head for what the vision tower sees, and one for what comparison adds."""
+        return nn.ModuleDict({"seen": GroundingHead(width), "compared": GroundingHead(width)})
 
     def collate(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
         """The conversations up to the answer."""
         return Collator(self.processor, answers=False)(items)
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The loss of grounding, read `LAYERS_ABOVE` layers below the top."""
+        """The losses of grounding below the language model and `LAYERS_ABOVE` layers below its top."""
         tokens, targets = batch.pop("query_tokens"), batch.pop("grounding")
         with _lower_layers(model.model.language_model):
-            hidden = model.model(**batch, use_cache=False).last_hidden_state
-        loss: torch.Tensor = model.heads["grounding"](hidden[tokens], targets)
-        return loss
+            output = model.model(**batch, use_cache=False, output_hidden_states=True)
+        return _grounding(model, output.hidden_states[0], output.last_hidden_state, tokens, targets)
 
 
 class Texts(Pairs):
@@ -124,15 +150,45 @@ class Texts(Pairs):
         return Collator(self.processor, answers=True)(items)
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean cross-entropy over the tokens of the answers plus the loss of grounding."""
+        """Mean cross-entropy over the tokens of the answers plus the losses of grounding."""
         labels, tokens, targets = (batch.pop(name) for name in ("labels", "query_tokens", "grounding"))
         output = model.model(**batch, use_cache=False, output_hidden_states=True)
         # Logits only where there is something to learn: most of a sequence is images and prompt.
         wanted = labels[:, 1:] != -100
         logits = model.lm_head(output.last_hidden_state[:, :-1][wanted]).float()
-        found = output.hidden_states[_depth(model.model.language_model)]
-        grounding: torch.Tensor = model.heads["grounding"](found[tokens], targets)
+        states = output.hidden_states
+        middle = states[_depth(model.model.language_model)]
+        grounding = _grounding(model, states[0], middle, tokens, targets)
         return functional.cross_entropy(logits, labels[:, 1:][wanted]) + grounding
+
+
+def _grounding(
+    model: Any, seen: torch.Tensor, compared: torch.Tensor, tokens: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    loss: torch.Tensor = model.heads["seen"](seen[tokens], targets) + model.heads["compared"](
+        compared[tokens], targets
+    )
+    return loss
+
+
+def _images(processor: Any, truths: Sequence[tuple[View, Sequence[Box]]]) -> dict[str, torch.Tensor]:
+    """Patches of views, and for each of their tokens what is anomalous in it."""
+    batch = processor.image_processor(
+        [view.image for view, _ in truths],
+        do_resize=False,
+        input_data_format="channels_last",
+        return_tensors="pt",
+    )
+    targets = [grounding_targets(view.size_wh, boxes) for view, boxes in truths]
+    return {**batch, "grounding": torch.from_numpy(np.concatenate(targets))}
+
+
+def _seen(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What the vision tower makes of a batch of images, shape `(tokens, width)`."""
+    seen: torch.Tensor = model.model.visual(
+        batch["pixel_values"], grid_thw=batch["image_grid_thw"]
+    ).pooler_output
+    return seen
 
 
 class _Numbers(Dataset[int]):

@@ -25,7 +25,7 @@ from mmrad.train.examples import Example, ScriptedExamples
 from mmrad.train.features import patch_features
 from mmrad.train.muon import Muon
 from mmrad.train.nano import build_nano, train_tokenizer, whiten_patches
-from mmrad.train.objectives import Features, Objective, Pairs, Texts
+from mmrad.train.objectives import Features, Images, Objective, Pairs, Texts
 from mmrad.train.recipe import Recipe, Stage, Training
 
 TOKENIZER_TEXTS = 4000
@@ -81,13 +81,7 @@ def _train(
 ) -> None:
     """One stage, from the model in `start` to `folder/model`; `folder/stage.json` says that it is done."""
     model, processor = _load(start)
-    if stage.objective == "features":
-        images = [pair.image for pair in examples.pairs]
-        sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
-        features = patch_features(images, sizes_wh, folder / "features.safetensors", progress=progress)
-        objective: Objective = Features(examples, features, processor)
-    else:
-        objective = {"pairs": Pairs, "texts": Texts}[stage.objective](examples, processor)
+    objective = _objective(stage, examples, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
     _use_linear_patches(model)
     if not torch.cuda.is_available():
@@ -107,6 +101,23 @@ def _train(
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     write_text(folder / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
     write_text(folder / STAGE_FILE, stage.model_dump_json() + "\n")
+
+
+def _objective(
+    stage: Stage,
+    examples: ScriptedExamples,
+    processor: Any,
+    folder: Path,
+    progress: Callable[[int, int], None] | None,
+) -> Objective:
+    if stage.objective == "features":
+        images = [pair.image for pair in examples.pairs]
+        sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
+        cache = folder / "features.safetensors"
+        return Features(examples, patch_features(images, sizes_wh, cache, progress=progress), processor)
+    if stage.objective == "images":
+        return Images(examples, processor)
+    return Pairs(examples, processor) if stage.objective == "pairs" else Texts(examples, processor)
 
 
 def _done(folder: Path, stage: Stage) -> bool:
