@@ -1,6 +1,6 @@
 """What the nano learns of real circuit boards: trained on DeepPCB's trainval pairs, tested on its test pairs.
 
-    python benchmarks/deeppcb.py --data ../shared/data/deeppcb --out FOLDER [--start MODEL] [--steps 2000]
+    python benchmarks/deeppcb.py --data ../shared/data/deeppcb --out FOLDER [--start MODEL] [--steps 600]
 
 Cuts every board and its template into crops of 160 x 160 pixels, near the size that the nano sees, keeps all
 defective crops and as many good ones, goes on training the bundled nano on those of the trainval boards, and
@@ -26,7 +26,7 @@ from mmrad.reference import retrieve
 from mmrad.sample import Region, Sample
 from mmrad.sources import build_corpus
 from mmrad.train.examples import ScriptedExamples
-from mmrad.train.recipe import load_recipe, settings_from
+from mmrad.train.recipe import Stage, load_recipe, settings_from
 from mmrad.train.sft import sft
 
 CROP = 160
@@ -44,17 +44,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/deeppcb"))
     parser.add_argument("--out", type=Path, required=True, help="keeps crops, checkpoints and verdicts")
     parser.add_argument("--start", type=Path, default=None, help="model to go on from (the bundled nano)")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=600, help="steps of each of the two stages")
     arguments = parser.parse_args()
     corpus = _crops_corpus(arguments.data, arguments.out)
     recipe = load_recipe(Path(__file__).parents[1] / "recipes" / "nano.toml")
-    training = recipe.training.model_copy(update={"steps": arguments.steps, "learning_rate": 5e-4})
+    stages = (
+        Stage(objective="pairs", steps=arguments.steps, batch_size=32, learning_rate=4e-3),
+        Stage(objective="texts", steps=arguments.steps, batch_size=16, learning_rate=4e-3),
+    )
+    training = recipe.training.model_copy(update={"stages": stages})
     recipe = recipe.model_copy(update={"name": "nano-deeppcb", "training": training})
     pairs = corpus.pairs(corpus.select(splits=["train"]))
     examples = ScriptedExamples(pairs, settings_from(recipe.asking), seed=recipe.training.seed)
     model = sft(recipe, examples, arguments.out / "training", start=arguments.start or bundled_nano())
     tested = corpus.select(splits=["test"])
-    print(f"trained on {len(pairs)} crops for {arguments.steps} steps, tested on {len(tested)}")
+    print(f"trained on {len(pairs)} crops, {arguments.steps} steps a stage; tested on {len(tested)} crops")
     print("| model | crops | unanswered | accuracy | recall | precision | IoU 0.1 | IoU 0.5 |")
     print("|---|---|---|---|---|---|---|---|")
     for name, folder in (("before", arguments.start or bundled_nano()), ("after", model)):
