@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,37 @@ RGB = NDArray[np.uint8]
 MAX_PIXELS = 200_000_000
 """Larger images are refused: they are decompression bombs far more often than inspection images."""
 
+_PART = re.compile(r"(?P<file>.+)#xywh=(?P<xywh>\d+,\d+,\d+,\d+)", re.DOTALL)
+
+
+def part_of(path: str, xywh: tuple[int, int, int, int]) -> str:
+    """The path of a part of an image, which the functions here read like a file of its own.
+
+    Written as in W3C Media Fragments 1.0, section 4.2.2: `strip.png#xywh=256,0,256,256`.
+
+    Args:
+        path: Path of the whole image.
+        xywh: Left, top, width and height in pixels of the upright image.
+    """
+    return f"{path}#xywh={','.join(map(str, xywh))}"
+
+
+def file_of(path: Path) -> Path:
+    """The file that a path of an image, or of a part of one, names."""
+    match = _PART.fullmatch(str(path))
+    return Path(match["file"]) if match else path
+
+
+def _part(path: Path, size_wh: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the upright image that a path names."""
+    match = _PART.fullmatch(str(path))
+    if not match:
+        return slice(None), slice(None)
+    x, y, width, height = map(int, match["xywh"].split(","))
+    if not (width and height and x + width <= size_wh[0] and y + height <= size_wh[1]):
+        raise ValueError(f"the part lies outside the image of {size_wh[0]}x{size_wh[1]}")
+    return slice(y, y + height), slice(x, x + width)
+
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
@@ -29,7 +61,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow warns on large images and odd EXIF: the size is checked below, a bad EXIF turns nothing.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(file_of(path)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"{image.width}x{image.height} is over the limit of {MAX_PIXELS} pixels")
                 yield image
@@ -40,13 +72,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def read_image(path: Path) -> RGB:
-    """Read an image file as upright 8-bit RGB.
+    """Read an image, or a part of one (see `part_of`), as upright 8-bit RGB.
 
     Grey, palette, CMYK, 16-bit and transparent images are converted (transparency over white; 16 bits are
     scaled by their type's full range, never stretched). EXIF orientation is applied here and nowhere else.
 
     Args:
-        path: Image file.
+        path: Image file, or a part of one.
 
     Returns:
         Array of shape `(height, width, 3)`.
@@ -57,7 +89,9 @@ def read_image(path: Path) -> RGB:
     """
     with _opened(path) as image:
         image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        upright = ImageOps.exif_transpose(image)
+        rows, columns = _part(path, upright.size)
+        return np.ascontiguousarray(_to_rgb(upright)[rows, columns])
 
 
 def _to_rgb(image: Image.Image) -> RGB:
@@ -80,21 +114,24 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as image:
         turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
-        return (image.height, image.width) if turned else (image.width, image.height)
+        width, height = (image.height, image.width) if turned else (image.width, image.height)
+        rows, columns = _part(path, (width, height))
+        return len(range(width)[columns]), len(range(height)[rows])
 
 
 def read_mask(path: Path) -> NDArray[np.integer]:
     """Read a mask file as its raw values, without scaling or EXIF.
 
     Returns:
-        Integer array of shape `(height, width)`; of a colour mask the largest channel.
+        Integer array of shape `(height, width)`; of a colour mask the largest channel, of one bit 0 or 255.
 
     Raises:
         DataError: When the file is missing or not an image.
     """
     with _opened(path) as image:
-        values = np.asarray(image.convert("RGB") if image.mode in ("RGBA", "LA", "CMYK") else image)
-    values = values.astype(np.int32)
+        as_mode = {"RGBA": "RGB", "LA": "L", "CMYK": "RGB", "1": "L"}.get(image.mode)
+        values = np.asarray(image.convert(as_mode) if as_mode else image)
+        values = values[_part(path, image.size)].astype(np.int32)
     return values.max(axis=2) if values.ndim == 3 else values
 
 

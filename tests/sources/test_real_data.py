@@ -43,3 +43,15 @@ def test_cookies_sorted_into_folders(tmp_path: Path) -> None:
     assert result.rejections == ()
     samples = result.corpus.samples
     assert (sum(not s.anomalous for s in samples), sum(s.anomalous for s in samples)) == (31, 32)
+
+
+@pytest.mark.skipif(not (DATA / "bsdata").is_dir(), reason="the ball-screw images are not on this machine")
+def test_bsdata_outlines_are_in_their_images_and_early_frames_are_references(tmp_path: Path) -> None:
+    result = build_corpus({"b": ("bsdata", DATA / "bsdata")}, tmp_path / "c")
+    samples = result.corpus.samples
+    assert sum(sample.anomalous for sample in samples) == 117
+    assert {region.label for sample in samples for region in sample.regions} == {"pitting"}
+    assert len(samples) + len(result.rejections) == 345
+    assert all("perhaps worn" in item.reason for item in result.rejections)
+    good = {sample.category for sample in samples if not sample.anomalous}
+    assert {sample.category for sample in samples} == good

@@ -142,3 +142,204 @@ def folder(root: Path) -> Path:
     image(root / "scratch" / "Überlauf.jpg")
     mask(root / "masks" / "scratch" / "Überlauf_mask.png")
     return root
+
+
+def mvtec_like(
+    root: Path, category: str, defect: str, suffix: str = ".png", mask_end: str = "_mask.png"
+) -> Path:
+    """One category in MVTec AD's layout, two good images and an anomalous one."""
+    for place in ("train/good", "test/good", f"test/{defect}"):
+        image(root / category / place / f"000{suffix}")
+    mask(root / category / "ground_truth" / defect / f"000{mask_end}")
+    return root
+
+
+def mvtec3d(root: Path) -> Path:
+    """Colour images beside point clouds; good test images have masks that mark nothing."""
+    base = root / "bagel"
+    for place in ("train/good", "validation/good", "test/good", "test/crack"):
+        image(base / place / "rgb" / "000.png")
+        text(base / place / "xyz" / "000.tiff", "not read")
+    mask(base / "test/good/gt/000.png", (0, 0, 0, 0, 0))
+    mask(base / "test/crack/gt/000.png")
+    text(base / "calibration" / "camera_parameters.json", "{}")
+    return root
+
+
+def goodsad(root: Path) -> Path:
+    return mvtec_like(root / "GoodsAD", "drink_can", "straw_missing", ".jpg", ".png")
+
+
+def wfdd(root: Path) -> Path:
+    """The mask has smooth edges: half-bright pixels around the defect."""
+    mvtec_like(root, "grey_cloth", "block", mask_end=".png")
+    mask(root / "grey_cloth/ground_truth/block/000.png", (3, 4, 14, 22, 90), (*BOX, 255))
+    return root
+
+
+def texture_ad(root: Path) -> Path:
+    """Categories in folders of groups; products of the test have no train folder."""
+    image(root / "Cloth/c01/train/good/1.png")
+    image(root / "Cloth/c02/test/bad/1.png")
+    mask(root / "Cloth/c02/ground_truth/bad/1.png")
+    return root
+
+
+def three_cad(root: Path) -> Path:
+    """The pinyin release, whose names mean something in Chinese."""
+    return mvtec_like(root / "3CAD-Pinyin", "Copper_Stator", "huahen", mask_end=".png")
+
+
+def btad(root: Path) -> Path:
+    """Good is called ok; masks are png or bmp whatever the images are."""
+    for place in ("train/ok/0000", "test/ok/0000", "test/ko/0000", "test/ko/0001"):
+        image(root / "BTech_Dataset_transformed/01" / f"{place}.bmp")
+    mask(root / "BTech_Dataset_transformed/01/ground_truth/ko/0000.png")
+    mask(root / "BTech_Dataset_transformed/01/ground_truth/ko/0001.bmp")
+    return root
+
+
+def visa_converted(root: Path) -> Path:
+    return mvtec_like(root / "1cls", "candle", "bad", ".JPG", ".png")
+
+
+def mvtec_ad_2(root: Path) -> Path:
+    """The truth lies in the public test folder; the private folders have none."""
+    base = root / "can"
+    for place in ("train/good", "validation/good", "test_public/good", "test_public/bad"):
+        image(base / place / "000_regular.png")
+    image(base / "test_private" / "000.png")
+    mask(base / "test_public/ground_truth/bad/000_regular_mask.png")
+    return root
+
+
+def manta(root: Path) -> Path:
+    """A good strip, and one whose second and fifth views are anomalous."""
+    size = (200, 30)
+    name = "agriculture_maize_0000"
+    base = root / "agriculture" / "maize"
+    image(base / "train/good" / f"{name}1.png", size)
+    image(base / "test/mold" / f"{name}2.png", size)
+    mask(base / "ground_truth/mold" / f"{name}2.png", (45, 6, 52, 20, 255), (165, 2, 170, 8, 200), size=size)
+    image(base / "test/good" / f"{name}3.png", (201, 30))
+    return root
+
+
+def kolektor(root: Path) -> Path:
+    image(root / "kos01" / "Part0.jpg", mode="L")
+    mask(root / "kos01" / "Part0_label.bmp")
+    image(root / "kos01" / "Part1.jpg", mode="L")
+    mask(root / "kos01" / "Part1_label.bmp", (0, 0, 0, 0, 0))
+    image(root / "kos02" / "Part0.jpg", mode="L")
+    return root
+
+
+def kolektor2(root: Path) -> Path:
+    for split, stem, box in (("train", "10000", BOX), ("test", "20000", (0, 0, 0, 0))):
+        image(root / split / f"{stem}.png")
+        mask(root / split / f"{stem}_GT.png", (*box, 255))
+    return root
+
+
+def dagm(root: Path) -> Path:
+    """Upper-case suffixes; only defective images have a mask, some of them for training."""
+    image(root / "Class1/Train/0576.PNG", mode="L")
+    mask(root / "Class1/Train/Label/0576_label.PNG")
+    image(root / "Class1/Test/0001.PNG", mode="L")
+    text(root / "Class1/Train/Label/Labels.txt", "1\n")
+    return root
+
+
+def magnetic_tile(root: Path) -> Path:
+    for kind, boxes in (("Blowhole", BOX), ("Free", (0, 0, 0, 0))):
+        image(root / f"MT_{kind}/Imgs/exp1_num_1.jpg", mode="L")
+        mask(root / f"MT_{kind}/Imgs/exp1_num_1.png", (*boxes, 255))
+    return root
+
+
+def realiad_d3(root: Path) -> Path:
+    """Images of three kinds in folders; codes that no table explains."""
+    base = root / "realiad_d3_raw" / "fuse_holder"
+    entries = []
+    for sample, code in (("OK/S0001", "OK"), ("NG/QS/S0002", "QS"), ("NG/XX/S0003", "XX_1")):
+        image(base / sample / "L05_RGB.jpg")
+        entry = {
+            "anomaly_class": code,
+            "image_path": f"{sample}/L05_RGB.jpg",
+            "ps_path": "x",
+            "xyz_path": "x",
+        }
+        if code != "OK":
+            mask(base / sample / "L05_RGB.png")
+            entry["mask_path"] = f"{sample}/L05_RGB.png"
+        entries.append(entry)
+    content = {
+        "meta": {"prefix": "fuse_holder/"},
+        "train": entries[:1],
+        "validation": [],
+        "test": entries[1:],
+    }
+    text(root / "realiad_d3_jsons" / "fuse_holder.json", json.dumps(content))
+    return root
+
+
+def cableinspect(root: Path) -> Path:
+    """Pass 01 has an outline, pass 02 a box turned by 90 degrees, pass 03 nothing."""
+    files = [f"Cable_1/images/0{number}/C01_A{number}_000123.png" for number in (1, 2, 3)]
+    for name in files:
+        image(root / name)
+    categories = [{"id": 7, "name": "Deposit"}, {"id": 1, "name": "bent strand"}]
+
+    def annotation(image_id: int, kind: int, bbox: list[float], rotation: float = 0) -> dict[str, object]:
+        attributes = {"rotation": rotation, "anomaly_id": "003_01", "gradation": "light"}
+        return {
+            "id": image_id,
+            "image_id": image_id,
+            "category_id": kind,
+            "bbox": bbox,
+            "attributes": attributes,
+        }
+
+    def coco(boxes: list[dict[str, object]]) -> str:
+        listed = [{"id": i, "file_name": f, "width": 40, "height": 30} for i, f in enumerate(files)]
+        return json.dumps({"images": listed, "annotations": boxes, "categories": categories})
+
+    boxes = [annotation(0, 7, [4, 5, 10, 16], 12), annotation(1, 1, [10, 12, 20, 4], 90)]
+    text(root / "cable_1.json", coco(boxes))
+    text(root / "cable_1_seg.json", coco([annotation(0, 7, [5, 6, 7, 14])]))
+    return root
+
+
+def bsdata(root: Path) -> Path:
+    """Three photographs of one position: before the wear, with it, and later but not outlined."""
+    for day in (1, 2, 3):
+        image(root / "data" / f"01_20090{day}000000_277500_315_crop_2.jpg")
+    shape = {"label": "Pitting", "points": [[5, 6.2], [11.5, 6], [12, 20]], "shape_type": "polygon"}
+    text(root / "label" / "01_200902000000_277500_315_crop_2.json", json.dumps({"shapes": [shape]}))
+    return root
+
+
+def mmad(root: Path) -> Path:
+    good, bad = "DS-MVTec/bottle/image/good/000.png", "DS-MVTec/bottle/image/broken_large/000.png"
+    template = "MVTec-AD/bottle/train/good/001.png"
+    for name in (good, bad, template):
+        image(root / name)
+    mask(root / "DS-MVTec/bottle/mask/broken_large/000_mask.png")
+    entry = {"similar_templates": [template], "conversation": []}
+    content = {
+        good: {**entry, "mask_path": ""},
+        bad: {**entry, "mask_path": "mask/broken_large/000_mask.png"},
+    }
+    text(root / "mmad.json", json.dumps(content))
+    return root
+
+
+def release(root: Path) -> Path:
+    base = root / "mvtec" / "bottle"
+    for place in ("train_good/000", "test_good/001", "test/broken_large/000"):
+        image(base / f"{place}.png")
+    mask(base / "ground_truth/broken_large/000.png")
+    boxes = {"test/broken_large/000.png": [{"bbox_2d": list(BOX), "label": "broken"}]}
+    text(base / "bbox_annos.json", json.dumps(boxes))
+    text(base / "reference.json", json.dumps({"test/broken_large/000.png": ["train_good/000.png"]}))
+    return root

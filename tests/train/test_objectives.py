@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmrad.train.examples import ScriptedExamples
+from mmrad.train.examples import MIRRORINGS, ScriptedExamples
 from mmrad.train.features import CHANNELS
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.objectives import Features, Pairs, Texts
@@ -35,7 +35,7 @@ def trained(model, loss) -> set[str]:
 def test_features_train_the_vision_tower_only(read, nano):
     model, processor = nano
     maps = [torch.zeros(8, 8, CHANNELS).half() for _ in range(len(read))]
-    objective = Features(read, maps, processor)
+    objective = Features(read, dict.fromkeys(MIRRORINGS, maps), processor)
     model.heads = objective.heads(32)
     batch = objective.collate([objective.dataset()[index] for index in (0, 1)])
     assert batch["features"].shape == (32, 4 * CHANNELS)
@@ -49,7 +49,8 @@ def test_features_are_in_the_order_of_the_tokens(read, nano):
     rows, columns = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
     places = torch.zeros(8, 8, CHANNELS)
     places[..., 0], places[..., 1] = rows, columns
-    batch = Features(read, [places.half()] * len(read), nano[1]).collate([1])
+    features = {(False, False): [places.half()] * len(read)}
+    batch = Features(read, features, nano[1]).collate([(1, (False, False))])
     seen = batch["features"].reshape(16, 4, CHANNELS)[..., :2].int().tolist()
     assert seen[0] == [[0, 0], [0, 1], [1, 0], [1, 1]]
     assert seen[5] == [[2, 2], [2, 3], [3, 2], [3, 3]]

@@ -24,7 +24,7 @@ TINY = NanoSize(
 def recipe(steps: int) -> Recipe:
     stages = tuple(
         Stage(objective=objective, steps=count, batch_size=8, learning_rate=1e-2, warmup_steps=2)
-        for objective, count in (("features", 10), ("images", 5), ("pairs", 10), ("texts", steps))
+        for objective, count in (("features", 10), ("pairs", 10), ("texts", steps))
     )
     training = Training(stages=stages, weight_decay=0.0, seed=0, save_steps=10, logging_steps=5)
     return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)

@@ -50,7 +50,8 @@ class RawSample:
         split: `train`, `validation` or `test` as the source has it.
         stem: Last part of the sample's id, unique within category and split, without `/`.
         image: Path relative to the source's root, with `/`.
-        anomalous: What the source says of the image; an anomalous one has `masks` or `regions`.
+        anomalous: What the source says of the image; an anomalous one has `masks` or `regions`. None where
+            only the masks say it: the image is normal when they mark nothing.
         masks: Masks whose marked areas become regions.
         regions: Regions that the source gives as boxes, in pixels of the upright image.
         provenance: The annotation the truth came from, relative to the root.
@@ -61,7 +62,7 @@ class RawSample:
     split: str
     stem: str
     image: str
-    anomalous: bool
+    anomalous: bool | None
     masks: tuple[MaskFile, ...] = ()
     regions: tuple[Region, ...] = ()
     provenance: str = ""

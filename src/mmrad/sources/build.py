@@ -13,10 +13,11 @@ from pathlib import Path
 
 from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
+from mmrad.curate.labels import label_table, plain_label
 from mmrad.curate.masks import regions_from_mask
 from mmrad.errors import DataError, UsageError
 from mmrad.files import write_text
-from mmrad.image import read_image, read_mask
+from mmrad.image import file_of, read_image, read_mask
 from mmrad.sample import Region, Sample
 from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.registry import ADAPTERS
@@ -35,6 +36,7 @@ class _Job:
     root: Path
     raw: RawSample
     licence: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,13 @@ def build_corpus(
         if adapter_name not in ADAPTERS:
             raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(ADAPTERS)}")
         adapter = ADAPTERS[adapter_name]
-        licence = _licence(adapter, root)
+        own_licence, own_labels = _own_words(root)
+        licence = own_licence or adapter.licence
+        labels = {**label_table(adapter_name), **own_labels}
         infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=licence)
         raws, refused = _walk(adapter, root)
         raws = raws if limit_per_category is None else _limited(raws, limit_per_category)
-        jobs += [_Job(name, root, raw, licence) for raw in raws]
+        jobs += [_Job(name, root, raw, licence, labels) for raw in raws]
         rejections += [replace(item, source=name) for item in refused]
     samples: list[Sample] = []
     for item in _read_all(jobs, workers, progress):
@@ -97,20 +101,25 @@ def build_corpus(
     return BuildResult(write_corpus(out, infos, samples), tuple(rejections))
 
 
-def _licence(adapter: Adapter, root: Path) -> str:
-    """The licence of a source: what a file `mmrad.toml` in its root says, else that of the dataset.
+def _own_words(root: Path) -> tuple[str | None, dict[str, str]]:
+    """What a file `mmrad.toml` in the root of a source says: its licence, and labels in other words.
 
     Raises:
-        DataError: When there is such a file and it has no `licence = "…"`.
+        DataError: When it holds anything else.
     """
     path = root / "mmrad.toml"
     if not path.exists():
-        return adapter.licence
+        return None, {}
     try:
-        licence = tomllib.loads(path.read_text("utf-8"))["licence"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f'{path}: should hold a line  licence = "NAME"  ({error!r})') from error
-    return str(licence)
+        content = tomllib.loads(path.read_text("utf-8"))
+        licence, labels = content.pop("licence", None), content.pop("labels", {})
+        texts = [*labels, *labels.values(), licence or ""]
+        if content or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"there is also {sorted(content)}" if content else "not all of it is text")
+    except (OSError, ValueError, AttributeError) as error:
+        wanted = 'licence = "NAME" and a table [labels] of "name" = "plain words"'
+        raise DataError(f"{path}: may hold {wanted}; {error}") from error
+    return licence, labels
 
 
 def _walk(adapter: Adapter, root: Path) -> tuple[list[RawSample], list[Rejection]]:
@@ -151,7 +160,7 @@ def _read_all(
 def _limited(raws: Sequence[RawSample], limit: int) -> list[RawSample]:
     categories: dict[str, tuple[list[RawSample], list[RawSample]]] = {}
     for raw in raws:
-        categories.setdefault(raw.category, ([], []))[raw.anomalous].append(raw)
+        categories.setdefault(raw.category, ([], []))[raw.anomalous is not False].append(raw)
     kept: list[RawSample] = []
     for normal, anomalous in categories.values():
         bad = min(len(anomalous), max(limit // 2, limit - len(normal)))
@@ -170,8 +179,8 @@ def _sample(job: _Job) -> Sample | Rejection:
     source, root, raw = job.source, job.root, job.raw
     try:
         height, width = read_image(root / raw.image).shape[:2]
-        marked = (region for mask in raw.masks for region in _regions(root, raw.image, mask, (width, height)))
-        regions = [*raw.regions, *marked]
+        marked = [_marked(root, raw, mask, (width, height)) for mask in raw.masks]
+        regions = [*raw.regions, *(region for found in marked for region in found)]
         _check(raw, root, regions, (width, height))
     except DataError as error:
         # The root is this machine's business; the list may travel with the corpus.
@@ -183,25 +192,27 @@ def _sample(job: _Job) -> Sample | Rejection:
         split=raw.split,
         image=raw.image,
         size_wh=(width, height),
-        regions=tuple(regions),
+        regions=tuple(
+            replace(region, label=plain_label(job.labels, raw.category, region.label)) for region in regions
+        ),
         licence=job.licence,
         provenance=raw.provenance,
         given_references=raw.given_references,
     )
 
 
-def _regions(root: Path, image: str, mask: MaskFile, size_wh: tuple[int, int]) -> list[Region]:
+def _marked(root: Path, raw: RawSample, mask: MaskFile, size_wh: tuple[int, int]) -> list[Region]:
     values = read_mask(root / mask.path)
     height, width = values.shape
     if (width, height) != size_wh:
         raise DataError(
-            f"the mask {mask.path} is {width}x{height}, its image {image} is {size_wh[0]}x{size_wh[1]}"
+            f"the mask {mask.path} is {width}x{height}, its image {raw.image} is {size_wh[0]}x{size_wh[1]}"
         )
     try:
         found = regions_from_mask(values, mask.labels, threshold=mask.threshold)
     except ValueError as error:
         raise DataError(f"{mask.path}: {error}") from error
-    if not found:
+    if not found and raw.anomalous:
         raise DataError(
             f"anomalous, but the mask {mask.path} marks nothing: its largest value is {values.max()}, "
             f"and only values over {mask.threshold} count"
@@ -220,8 +231,10 @@ def _check(raw: RawSample, root: Path, regions: Sequence[Region], size_wh: tuple
             )
     if raw.anomalous and not regions:
         raise DataError("anomalous, but nothing says where; add a mask or boxes")
+    if raw.anomalous is False and regions:
+        raise DataError(f"normal, but {raw.provenance} marks {len(regions)} anomalous areas")
     for reference in raw.given_references:
-        if not (root / reference).is_file():
+        if not file_of(root / reference).is_file():
             raise DataError(f"its reference {reference} is missing")
 
 

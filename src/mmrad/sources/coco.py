@@ -1,28 +1,41 @@
-"""Boxes from a COCO annotation file."""
+"""Boxes from COCO annotation files."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mmrad.box import Box
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
 from mmrad.sample import Region
-from mmrad.sources.base import RawSample, Rejection
-from mmrad.sources.walk import images, load_json, relative, safe_path
+from mmrad.sources.polygons import enclosing, rotated_corners
+from mmrad.sources.walk import load_json, safe_path
 
 
-def read_coco(root: Path, file: Path) -> Iterator[RawSample | Rejection]:
-    """The images of `root/images` with the boxes of a COCO file; an image without a box is normal.
+@dataclass(frozen=True, slots=True)
+class CocoImage:
+    """One image of a COCO file.
 
-    An image with one unusable annotation is rejected, since without that box its truth would be wrong.
+    Attributes:
+        file_name: Its path as the file has it, relative, with `/`.
+        regions: Its boxes.
+        problem: Why one of its annotations cannot be used, or "". Without that box its truth would be wrong.
+    """
+
+    file_name: str
+    regions: tuple[Region, ...]
+    problem: str = ""
+
+
+def read_coco(file: Path, name: str) -> tuple[list[CocoImage], list[str]]:
+    """The images of a COCO file with their boxes, and what else is wrong with the file.
+
+    A box with `attributes.rotation` (as CVAT exports rotated boxes) becomes the upright box around it.
 
     Args:
-        root: Folder that holds `images/`.
         file: The COCO file.
+        name: What messages call it.
 
     Raises:
         DataError: When the file is unreadable or has no lists `images`, `annotations` and `categories`.
@@ -30,58 +43,51 @@ def read_coco(root: Path, file: Path) -> Iterator[RawSample | Rejection]:
     content = load_json(file)
     try:
         labels = {entry["id"]: clean_label(entry["name"]) for entry in content["categories"]}
-        entries = {entry["id"]: entry["file_name"] for entry in content["images"]}
+        entries = {entry["id"]: entry for entry in content["images"]}
+        names = {image_id: entry["file_name"] for image_id, entry in entries.items()}
         annotations = list(enumerate(content["annotations"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{file}: not a COCO file with images, annotations and categories ({error!r})"
         ) from error
-    name = relative(file, root)
-    boxes: dict[Any, list[Region]] = {}
-    broken: dict[Any, str] = {}
+    regions: dict[Any, list[Region]] = {}
+    problems: dict[Any, str] = {}
+    others: list[str] = []
     for index, annotation in annotations:
         where = f"{name} annotations[{index}]"
         image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
         if not isinstance(image_id, (int, str)) or image_id not in entries:
-            yield Rejection(name, f"{where}: the image {image_id!r} is not in images")
+            others.append(f"{where}: the image {image_id!r} is not in images")
             continue
         try:
-            boxes.setdefault(image_id, []).append(_region(annotation, labels, where))
+            regions.setdefault(image_id, []).append(_region(annotation, entries[image_id], labels, where))
         except DataError as error:
-            broken.setdefault(image_id, str(error))
-    yield from _samples(root, name, entries, boxes, broken)
-
-
-def _samples(
-    root: Path, name: str, entries: dict[Any, Any], boxes: dict[Any, list[Region]], broken: dict[Any, str]
-) -> Iterator[RawSample | Rejection]:
-    listed = set()
-    for image_id, file_name in entries.items():
+            problems.setdefault(image_id, str(error))
+    found: list[CocoImage] = []
+    for image_id, file_name in names.items():
         try:
-            image = f"images/{safe_path(file_name, f'{name} image {image_id!r}').removeprefix('images/')}"
+            path = safe_path(file_name, f"{name} image {image_id!r}")
         except DataError as error:
-            yield Rejection(name, str(error))
+            others.append(str(error))
             continue
-        listed.add(image)
-        if image_id in broken:
-            yield Rejection(image, broken[image_id])
-            continue
-        regions = tuple(boxes.get(image_id, ()))
-        stem = "-".join(PurePosixPath(image).with_suffix("").parts[1:])
-        yield RawSample("", "test", stem, image, bool(regions), regions=regions, provenance=name)
-    for path in images(root / "images", root):
-        if isinstance(path, Rejection):
-            yield path
-        elif relative(path, root) not in listed:
-            yield Rejection(relative(path, root), f"not listed in {name}")
+        found.append(CocoImage(path, tuple(regions.get(image_id, ())), problems.get(image_id, "")))
+    return found, others
 
 
-def _region(annotation: dict[str, Any], labels: dict[Any, str], where: str) -> Region:
+def _region(annotation: dict[str, Any], image: dict[str, Any], labels: dict[Any, str], where: str) -> Region:
     try:
         x, y, width, height = (float(value) for value in annotation["bbox"])
-        box = Box(math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height))
-        return Region(box, labels[annotation["category_id"]])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        label = labels[annotation["category_id"]]
+        rotation = float((annotation.get("attributes") or {}).get("rotation") or 0)
+        if not rotation:
+            return Region(enclosing([(x, y), (x + width, y + height)]), label)
+        # Only a turned box may reach over the edge; any other that does is an error and is shown as one.
+        box = enclosing(rotated_corners((x, y, width, height), rotation))
+        inside = box.clipped((int(image["width"]), int(image["height"])))
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DataError(
             f"{where}: no usable bbox [x, y, width, height] or category_id ({error!r})"
         ) from error
+    if inside is None:
+        raise DataError(f"{where}: the box lies outside the image")
+    return Region(inside, label)

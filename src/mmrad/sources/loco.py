@@ -19,14 +19,14 @@ class LocoTree(MvtecTree):
     """`MvtecTree` whose masks are `ground_truth/KIND/STEM/NNN.png`, decoded through `defects_config.json`."""
 
     def masks(
-        self, root: Path, category: Path, kind: str, stems: list[str]
+        self, root: Path, category: Path, kind: Path, stems: list[str]
     ) -> dict[str, tuple[MaskFile, ...]]:
         """See `MvtecTree.masks`; every region of an image has a file of its own."""
         truth = self.truth(category)
-        if not truth:
+        if not truth or kind.name.casefold() in self.normal:
             return {}
         labels = defect_names(category / CONFIG)
-        files = {stem: by_stem(truth / kind / stem).values() for stem in stems}
+        files = {stem: by_stem(truth / kind.name / stem).values() for stem in stems}
         return {
             stem: tuple(MaskFile(relative(path, root), labels, self.threshold) for path in paths)
             for stem, paths in files.items()

@@ -58,6 +58,19 @@ def subfolder(folder: Path, name: str) -> Path | None:
     return next((path for path in folders(folder) if path.name.casefold() == name.casefold()), None)
 
 
+def descend(folder: Path, path: str) -> Path | None:
+    """The folder at a path such as `test_public/ground_truth` below `folder`, in any letter case, or None."""
+    found: Path | None = folder
+    for name in path.split("/"):
+        found = subfolder(found, name) if found else None
+    return found
+
+
+def dataset_folder(root: Path, names: tuple[str, ...]) -> Path:
+    """The folder that archives unpack to, when the root holds one called so; else the root itself."""
+    return next((found for name in names if (found := subfolder(root, name))), root)
+
+
 def images(folder: Path, root: Path) -> Iterator[Path | Rejection]:
     """The images of a folder by name, with their suffix in any letter case.
 
@@ -72,6 +85,21 @@ def images(folder: Path, root: Path) -> Iterator[Path | Rejection]:
             yield Rejection(
                 relative(path, root), f"not an image type that mmrad reads ({path.suffix or 'no suffix'})"
             )
+
+
+def files_below(folder: Path, root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path | Rejection]:
+    """The images of a folder and of all folders in it, as `images` gives them; a loop of links ends.
+
+    Args:
+        folder: Where to look.
+        root: The source's root.
+        above: The folders on the way here.
+    """
+    here = above | {folder.resolve()}
+    yield from images(folder, root)
+    for inner in folders(folder):
+        if inner.resolve() not in here:
+            yield from files_below(inner, root, here)
 
 
 def by_stem(folder: Path) -> dict[str, Path]:

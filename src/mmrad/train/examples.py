@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from mmrad.answer import Instance
 from mmrad.box import Box
-from mmrad.image import read_image
+from mmrad.image import RGB, read_image
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.chat import encode
 from mmrad.prompt import Message
@@ -23,6 +23,11 @@ from mmrad.sample import Pair
 from mmrad.teach.scripted import ScriptedTeacher
 from mmrad.train.grounding import grounding_targets
 from mmrad.view import FACTOR, View, make_view
+
+Mirroring = tuple[bool, bool]
+"""Whether an image is mirrored left to right, and top to bottom."""
+
+MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, False), (False, True), (True, True))
 
 RECOLOURED = 0.3
 """Share of readings in which the colour channels of a pair are exchanged."""
@@ -77,26 +82,32 @@ class ScriptedExamples(Dataset[Example]):
         """Choose other mirrorings, references and wordings."""
         self.epoch = epoch
 
-    def query(self, index: int) -> tuple[View, list[Instance]]:
-        """The view of a query as it is, and its true places in pixels of the view."""
+    def mirroring(self, index: int) -> Mirroring:
+        """How the pair is mirrored at this reading."""
+        return random.Random(f"{self.seed}/{self.epoch}/{index}/mirroring").choice(MIRRORINGS)
+
+    def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
+        """The view of a query, mirrored, and its true places in pixels of the view."""
         pair = self.pairs[index]
-        view = self._views[pair.image]
-        return view, [Instance(view.to_view(region.box), region.label) for region in pair.sample.regions]
+        view = _mirrored(self._views[pair.image], mirroring)
+        boxes = (
+            _mirrored_box(view.to_view(region.box), view.size_wh, mirroring) for region in pair.sample.regions
+        )
+        labels = (region.label for region in pair.sample.regions)
+        return view, [Instance(box, label) for box, label in zip(boxes, labels, strict=True)]
 
     def __getitem__(self, index: int) -> Example:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
         pair = self.pairs[index]
-        query, truth = self.query(index)
-        reference = self._views[rng.choice(pair.references)] if pair.references else None
-        horizontal, vertical = rng.random() < 0.5, rng.random() < 0.5
-        truth = [
-            Instance(_mirrored(place.box, query.size_wh, horizontal, vertical), place.label)
-            for place in truth
-        ]
+        mirroring = self.mirroring(index)
+        query, truth = self.query(index, mirroring)
         # Products of other colours, which nothing else makes: those held out have some.
         channels = rng.sample(range(3), 3) if rng.random() < RECOLOURED else [0, 1, 2]
-        query = _exposed(_changed(query, horizontal, vertical, channels), rng)
-        references = [_exposed(_changed(reference, horizontal, vertical, channels), rng)] if reference else []
+        query = _exposed(_recoloured(query, channels), rng)
+        references = []
+        if pair.references:
+            reference = _mirrored(self._views[rng.choice(pair.references)], mirroring)
+            references = [_exposed(_recoloured(reference, channels), rng)]
         text = self._teacher.write(
             query.image, references[0].image if references else None, query, truth, pair.sample.category, rng
         )
@@ -104,17 +115,27 @@ class ScriptedExamples(Dataset[Example]):
         return Example(messages, text, tuple(place.box for place in truth))
 
 
-def _changed(view: View, horizontal: bool, vertical: bool, channels: Sequence[int]) -> View:
-    """The view mirrored, with its colour channels in another order."""
-    image = view.image[:: -1 if vertical else 1, :: -1 if horizontal else 1, channels]
-    return View(np.ascontiguousarray(image), view.original_wh)
+def mirrored(image: RGB, mirroring: Mirroring) -> RGB:
+    """The image mirrored."""
+    horizontal, vertical = mirroring
+    return np.ascontiguousarray(image[:: -1 if vertical else 1, :: -1 if horizontal else 1])
 
 
-def _mirrored(box: Box, size_wh: tuple[int, int], horizontal: bool, vertical: bool) -> Box:
+def _mirrored(view: View, mirroring: Mirroring) -> View:
+    return View(mirrored(view.image, mirroring), view.original_wh)
+
+
+def _mirrored_box(box: Box, size_wh: tuple[int, int], mirroring: Mirroring) -> Box:
     width, height = size_wh
+    horizontal, vertical = mirroring
     x1, x2 = (width - box.x2, width - box.x1) if horizontal else (box.x1, box.x2)
     y1, y2 = (height - box.y2, height - box.y1) if vertical else (box.y1, box.y2)
     return Box(x1, y1, x2, y2)
+
+
+def _recoloured(view: View, channels: Sequence[int]) -> View:
+    """The view with its colour channels in another order."""
+    return View(np.ascontiguousarray(view.image[..., channels]), view.original_wh)
 
 
 def _exposed(view: View, rng: random.Random) -> View:

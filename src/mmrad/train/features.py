@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from mmrad.files import atomic_path
-from mmrad.image import read_image
+from mmrad.image import RGB, read_image
 from mmrad.reference.features import load_lite0
+from mmrad.train.examples import Mirroring, mirrored
 
 CHANNELS = 240
 """Means of the maps at stride 4, 8 and 16 (24, 40 and 112 channels), maxima of the first two."""
@@ -40,6 +41,7 @@ def patch_features(
     sizes_wh: Sequence[tuple[int, int]],
     cache: Path,
     *,
+    mirroring: Mirroring = (False, False),
     progress: Callable[[int, int], None] | None = None,
 ) -> list[torch.Tensor]:
     """Standardised features of each patch of the views of images, computed once and kept in a file.
@@ -48,13 +50,14 @@ def patch_features(
         images: Image files.
         sizes_wh: Width and height of the view of each, in pixels, multiples of 14.
         cache: A safetensors file; written unless it exists.
+        mirroring: How the images are mirrored before.
         progress: Called with images done and images in all.
 
     Returns:
         For each image shape `(rows, columns, 240)`, float16, mean 0 and deviation 1 over all patches.
     """
     if not cache.exists():
-        maps = _standardized(_feature_maps(images, sizes_wh, progress))
+        maps = _standardized(_feature_maps(images, sizes_wh, mirroring, progress))
         with atomic_path(cache) as temporary:
             save_file({str(index): value for index, value in enumerate(maps)}, temporary)
     stored = load_file(cache)
@@ -64,6 +67,7 @@ def patch_features(
 def _feature_maps(
     images: Sequence[Path],
     sizes_wh: Sequence[tuple[int, int]],
+    mirroring: Mirroring,
     progress: Callable[[int, int], None] | None,
 ) -> list[NDArray[np.float32]]:
     network = load_lite0()
@@ -77,7 +81,7 @@ def _feature_maps(
     found: dict[int, NDArray[np.float32]] = {}
     for (width, height), batch in batches:
         grid = (height // _PATCH, width // _PATCH)
-        maps = _measured(network, [images[index] for index in batch], grid)
+        maps = _measured(network, [mirrored(read_image(images[index]), mirroring) for index in batch], grid)
         found.update(zip(batch, maps, strict=True))
         if progress:
             progress(len(found), len(images))
@@ -85,9 +89,9 @@ def _feature_maps(
 
 
 @torch.inference_mode()
-def _measured(network: Any, images: Sequence[Path], grid: tuple[int, int]) -> NDArray[np.float32]:
+def _measured(network: Any, images: Sequence[RGB], grid: tuple[int, int]) -> NDArray[np.float32]:
     size = (grid[1] * _TEACHER_PATCH, grid[0] * _TEACHER_PATCH)
-    pixels = [cv2.resize(read_image(path), size, interpolation=cv2.INTER_AREA) for path in images]
+    pixels = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
     maps = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
     maps = network.bn1(network.conv_stem(maps))
     taken = []

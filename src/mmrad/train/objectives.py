@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from mmrad.box import Box
-from mmrad.train.examples import Collator, Example, ScriptedExamples
+from mmrad.train.examples import Collator, Example, Mirroring, ScriptedExamples
 from mmrad.train.features import CHANNELS
 from mmrad.train.grounding import GroundingHead, grounding_targets
 from mmrad.view import View
@@ -47,28 +47,28 @@ class Features(Objective):
     """The vision tower alone: imitate a trained network's features, find anomalies in single images.
 
     Args:
-        examples: Their queries are read, as they are.
-        features: From `patch_features`, one for each example.
+        examples: Their queries are read, mirrored only.
+        features: From `patch_features` for each mirroring, one for each example.
         processor: Processor of the model.
     """
 
     examples: ScriptedExamples
-    features: Sequence[torch.Tensor]
+    features: Mapping[Mirroring, Sequence[torch.Tensor]]
     processor: Any
 
     def dataset(self) -> Dataset[Any]:
-        """The numbers of the examples."""
-        return _Numbers(len(self.examples))
+        """The numbers of the examples and how they are mirrored."""
+        return _Mirrored(self.examples)
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A linear map to the features of a token's 4 patches, and the grounding head."""
         return nn.ModuleDict({"features": nn.Linear(width, 4 * CHANNELS), "seen": GroundingHead(width)})
 
-    def collate(self, items: Sequence[int]) -> dict[str, torch.Tensor]:
+    def collate(self, items: Sequence[tuple[int, Mirroring]]) -> dict[str, torch.Tensor]:
         """Patches of the views, and for each token its features and what is anomalous in it."""
-        queries = [self.examples.query(index) for index in items]
+        queries = [self.examples.query(index, mirroring) for index, mirroring in items]
         truths = [(view, [place.box for place in truth]) for view, truth in queries]
-        features = torch.cat([_by_token(self.features[index]) for index in items])
+        features = torch.cat([_by_token(self.features[mirroring][index]) for index, mirroring in items])
         return {**_images(self.processor, truths), "features": features}
 
     def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -77,37 +77,6 @@ class Features(Objective):
         imitation = functional.mse_loss(model.heads["features"](seen), batch["features"].float())
         grounding: torch.Tensor = model.heads["seen"](seen, batch["grounding"])
         return imitation + grounding
-
-
-@dataclass(frozen=True, slots=True)
-class Images(Objective):
-    """The vision tower alone: find anomalies in single images.
-
-    Args:
-        examples: Their queries are read, changed as for pairs.
-        processor: Processor of the model.
-    """
-
-    examples: ScriptedExamples
-    processor: Any
-
-    def dataset(self) -> Dataset[Example]:
-        """The examples."""
-        return self.examples
-
-    def heads(self, width: int) -> nn.ModuleDict:
-        """The grounding head."""
-        return nn.ModuleDict({"seen": GroundingHead(width)})
-
-    def collate(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """Patches of the queries, and for each token what is anomalous in it."""
-        truths = [(example.query, example.boxes) for example in items]
-        return _images(self.processor, truths)
-
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The loss of grounding."""
-        loss: torch.Tensor = model.heads["seen"](_seen(model, batch), batch["grounding"])
-        return loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +160,15 @@ def _seen(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return seen
 
 
-class _Numbers(Dataset[int]):
-    def __init__(self, count: int) -> None:
-        self.count = count
+class _Mirrored(Dataset[tuple[int, Mirroring]]):
+    def __init__(self, examples: ScriptedExamples) -> None:
+        self.examples = examples
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.examples)
 
-    def __getitem__(self, index: int) -> int:
-        return index
+    def __getitem__(self, index: int) -> tuple[int, Mirroring]:
+        return index, self.examples.mirroring(index)
 
 
 def _by_token(features: torch.Tensor) -> torch.Tensor:

@@ -53,15 +53,15 @@ class Stage(_Table):
     """One stage of a training, with a cosine schedule.
 
     Attributes:
-        objective: What is learned: `features` (the vision tower imitates a trained network), `images` (it
-            finds anomalies in single images), `pairs` (image tokens find them beside a reference) or `texts`.
+        objective: What is learned: `features` (the vision tower imitates a trained network and finds
+            anomalies in single images), `pairs` (image tokens find them beside a reference) or `texts`.
         steps: Updates.
         batch_size: Images or pairs of an update.
         learning_rate: Largest learning rate of matrices, see `mmrad.train.muon`.
         warmup_steps: Updates until it is reached.
     """
 
-    objective: Literal["features", "images", "pairs", "texts"]
+    objective: Literal["features", "pairs", "texts"]
     steps: int
     batch_size: int
     learning_rate: float

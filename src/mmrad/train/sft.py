@@ -21,11 +21,11 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from mmrad.errors import UsageError
 from mmrad.files import write_text
-from mmrad.train.examples import Example, ScriptedExamples
+from mmrad.train.examples import MIRRORINGS, Example, ScriptedExamples
 from mmrad.train.features import patch_features
 from mmrad.train.muon import Muon
 from mmrad.train.nano import build_nano, train_tokenizer, whiten_patches
-from mmrad.train.objectives import Features, Images, Objective, Pairs, Texts
+from mmrad.train.objectives import Features, Objective, Pairs, Texts
 from mmrad.train.recipe import Recipe, Stage, Training
 
 TOKENIZER_TEXTS = 4000
@@ -113,10 +113,17 @@ def _objective(
     if stage.objective == "features":
         images = [pair.image for pair in examples.pairs]
         sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
-        cache = folder / "features.safetensors"
-        return Features(examples, patch_features(images, sizes_wh, cache, progress=progress), processor)
-    if stage.objective == "images":
-        return Images(examples, processor)
+        features = {
+            mirroring: patch_features(
+                images,
+                sizes_wh,
+                folder / f"features-{number}.safetensors",
+                mirroring=mirroring,
+                progress=progress,
+            )
+            for number, mirroring in enumerate(MIRRORINGS)
+        }
+        return Features(examples, features, processor)
     return Pairs(examples, processor) if stage.objective == "pairs" else Texts(examples, processor)
 
 
