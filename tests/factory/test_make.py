@@ -140,7 +140,7 @@ def test_realiad_layout(tmp_path: Path) -> None:
 
 
 def test_the_real_adapters_read_everything_back(made: FactorySummary, tmp_path: Path) -> None:
-    result = build_corpus({s: (s, root) for s, root in made.sources.items()}, tmp_path / "corpus", workers=1)
+    result = build_corpus({s: (s, root) for s, root in made.sources.items()}, tmp_path / "corpus")
     assert result.rejections == ()
     samples = list(result.corpus.samples)
     assert len(samples) == made.images

@@ -13,7 +13,7 @@ B = trees.BOX
 
 
 def build(adapter: str, root: Path) -> BuildResult:
-    return build_corpus({adapter: (adapter, root)}, root.parent / "corpus", workers=2)
+    return build_corpus({adapter: (adapter, root)}, root.parent / "corpus")
 
 
 def by_id(result: BuildResult) -> dict[str, Sample]:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import trees
 from PIL import Image
 
 from mmrad.corpus import Corpus
+from mmrad.curate.selection import Selection
 from mmrad.errors import DataError, UsageError
 from mmrad.sources import build_corpus
 
@@ -50,23 +52,31 @@ def test_several_sources_have_their_own_counts_and_progress_runs_to_the_end(tmp_
     assert seen == [(done, 12) for done in range(1, 13)]
 
 
-def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def test_the_result_does_not_depend_on_what_was_done_before(tmp_path: Path) -> None:
     root = many(tmp_path / "raw", 9, 5)
-    one = build_corpus({"m": ("mvtec", root)}, tmp_path / "one", workers=1).corpus
-    four = build_corpus({"m": ("mvtec", root)}, tmp_path / "four", workers=4).corpus
-    assert one.manifest.sources == four.manifest.sources
+    whole = build_corpus({"m": ("mvtec", root)}, tmp_path / "one").corpus
+    hidden = (root / "nut").rename(root / ".nut")
+    many(root, 3, 1)
+    build_corpus({"m": ("mvtec", root)}, tmp_path / "two")
+    shutil.rmtree(root / "nut")
+    hidden.rename(root / "nut")
+    again = build_corpus({"m": ("mvtec", root)}, tmp_path / "two").corpus
+    assert again.manifest.sources == whole.manifest.sources
 
 
 @pytest.mark.parametrize(
     ("good", "bad", "limit", "expected"),
     [(20, 10, 6, (3, 3)), (20, 1, 6, (5, 1)), (2, 10, 6, (2, 4)), (2, 2, 6, (2, 2)), (5, 5, 1, (1, 0))],
 )
-def test_the_limit_keeps_both_kinds(
+def test_sampling_keeps_both_kinds(
     tmp_path: Path, good: int, bad: int, limit: int, expected: tuple[int, int]
 ) -> None:
     root = many(tmp_path / "raw", good, bad)
-    samples = build_corpus({"m": ("mvtec", root)}, tmp_path / "c", limit_per_category=limit).corpus.samples
+    result = build_corpus({"m": ("mvtec", root)}, tmp_path / "c", selection=Selection(per_category=limit))
+    samples = result.corpus.samples
     assert (sum(not s.anomalous for s in samples), sum(s.anomalous for s in samples)) == expected
+    assert len(result.rejections) == good + bad - len(samples)
+    assert result.corpus.manifest.selection == {"drop": [], "per_category": limit, "seed": 0}
 
 
 def test_rejections_are_written_beside_the_corpus_without_machine_paths(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ B = trees.BOX
 
 
 def build(root: Path) -> BuildResult:
-    return build_corpus({"own": ("folder", root)}, root.parent / "corpus", workers=2)
+    return build_corpus({"own": ("folder", root)}, root.parent / "corpus")
 
 
 def truths(result: BuildResult) -> dict[str, list[tuple[tuple[float, ...], str]]]:

@@ -15,7 +15,7 @@ Truth = dict[str, list[tuple[tuple[float, ...], str]]]
 
 
 def build(adapter: str, root: Path) -> BuildResult:
-    return build_corpus({"s": (adapter, root)}, root.parent / "corpus", workers=2)
+    return build_corpus({"s": (adapter, root)}, root.parent / "corpus")
 
 
 def truths(result: BuildResult) -> Truth:

@@ -1,6 +1,7 @@
 """The corpus on disk: samples, their references and their reasoning texts."""
 
 from mmrad.corpus.manifest import SourceInfo
-from mmrad.corpus.store import Corpus, Reference, write_corpus
+from mmrad.corpus.store import Corpus, Reference
+from mmrad.corpus.write import write_corpus
 
 __all__ = ["Corpus", "Reference", "SourceInfo", "write_corpus"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmrad.errors import DataError
 from mmrad.files import write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "corpus.json"
 
 
@@ -37,12 +38,19 @@ class SourceInfo(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The content of `corpus.json`."""
+    """The content of `corpus.json`.
+
+    Attributes:
+        schema_version: Of the folder's layout. Version 1 knew no selection and had no folder `quality`.
+        sources: The sources by name.
+        selection: The policy that chose the samples, see `mmrad.curate.selection`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA_VERSION
     sources: dict[str, SourceInfo]
+    selection: dict[str, Any] = {}
 
     def save(self, folder: Path) -> None:
         """Write the manifest into a corpus folder, atomically."""
@@ -67,10 +75,10 @@ def load_manifest(folder: Path) -> Manifest:
         raise DataError(
             f"{path}: schema {version} is newer than this mmrad reads ({SCHEMA_VERSION}); upgrade mmrad"
         )
-    if version != SCHEMA_VERSION:
+    if version not in (1, SCHEMA_VERSION):
         raise DataError(f"{path}: schema {version!r} is not one this mmrad reads; build the corpus again")
     try:
-        return Manifest.model_validate(content)
+        return Manifest.model_validate({**content, "schema_version": SCHEMA_VERSION})
     except ValidationError as error:
         raise DataError(
             f"{path}: not a corpus manifest ({error.errors()[0]['msg']}); build the corpus again"

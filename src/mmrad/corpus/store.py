@@ -1,55 +1,26 @@
-"""Reading and writing a corpus folder.
+"""Reading a corpus folder, and adding references to it.
 
 corpus.json               the manifest
 samples/SOURCE.parquet    one row a sample
+quality/SOURCE.parquet    what was found out about each image (mmrad.sources.build)
 references.parquet        one row for each (sample, rank)
 texts/TEACHER.jsonl       what a teacher wrote, appended as it comes (mmrad.teach)
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from mmrad.box import Box
-from mmrad.corpus.manifest import Manifest, SourceInfo, load_manifest
+from mmrad.corpus.manifest import load_manifest
+from mmrad.corpus.tables import QUALITY, REFERENCES, SAMPLES, read_table, sample_of, table_writer
 from mmrad.errors import DataError, UsageError
-from mmrad.files import atomic_path
-from mmrad.sample import Pair, Region, Sample
-
-_REGION = pa.struct([("box", pa.list_(pa.float64(), 4)), ("label", pa.string()), ("mask", pa.string())])
-_SAMPLES = pa.schema(
-    [
-        ("id", pa.string()),
-        ("source", pa.string()),
-        ("category", pa.string()),
-        ("split", pa.string()),
-        ("image", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("regions", pa.list_(_REGION)),
-        ("licence", pa.string()),
-        ("provenance", pa.string()),
-        ("given_references", pa.list_(pa.string())),
-    ]
-)
-_REFERENCES = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("rank", pa.int32()),
-        ("image", pa.string()),
-        ("method", pa.string()),
-        ("distance", pa.float64()),
-    ]
-)
+from mmrad.sample import Pair, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +59,22 @@ class Corpus:
     @cached_property
     def samples(self) -> list[Sample]:
         """All samples, by source, in the order they were written."""
-        return [sample for source in self.manifest.sources for sample in self._read_samples(source)]
+        return self.select()
 
-    def _read_samples(self, source: str) -> list[Sample]:
+    @cached_property
+    def table(self) -> pa.Table:
+        """All samples as one table, see `mmrad.corpus.tables.SAMPLES`."""
+        return pa.concat_tables([self._source_table(source) for source in self.manifest.sources])
+
+    def _source_table(self, source: str) -> pa.Table:
         path = self.path / "samples" / f"{source}.parquet"
-        rows = _read_table(path, _SAMPLES).to_pylist()
+        table = read_table(path, SAMPLES)
         expected = self.manifest.sources[source].images
-        if len(rows) != expected:
+        if table.num_rows != expected:
             raise DataError(
-                f"{path}: has {len(rows)} samples, the manifest says {expected}; build the corpus again"
+                f"{path}: has {table.num_rows} samples, the manifest says {expected}; build the corpus again"
             )
-        return [_sample_from(row) for row in rows]
+        return table
 
     def select(
         self,
@@ -112,21 +88,29 @@ class Corpus:
         Raises:
             UsageError: When a name does not occur in the corpus.
         """
-        for kind, names, known in (
-            ("source", sources, set(self.manifest.sources)),
-            ("category", categories, {sample.category for sample in self.samples}),
-            ("split", splits, {sample.split for sample in self.samples}),
-        ):
-            unknown = set(names or ()) - known
+        table = self.table
+        for column, names in (("source", sources), ("category", categories), ("split", splits)):
+            if names is None:
+                continue
+            known = set(
+                self.manifest.sources if column == "source" else pc.unique(self.table[column]).to_pylist()
+            )
+            unknown = set(names) - known
             if unknown:
-                raise UsageError(f"{self.path}: no {kind} {sorted(unknown)}; there are {sorted(known)}")
-        return [
-            sample
-            for sample in self.samples
-            if (sources is None or sample.source in sources)
-            and (categories is None or sample.category in categories)
-            and (splits is None or sample.split in splits)
-        ]
+                raise UsageError(f"{self.path}: no {column} {sorted(unknown)}; there are {sorted(known)}")
+            table = table.filter(pc.is_in(table[column], pa.array(names, pa.string())))
+        return [sample_of(row) for row in table.to_pylist()]
+
+    def quality(self, source: str) -> pa.Table:
+        """What was found out about the images of a source, see `mmrad.corpus.tables.QUALITY`.
+
+        Raises:
+            DataError: When the corpus was not made by `mmrad build`.
+        """
+        path = self.path / "quality" / f"{source}.parquet"
+        if not path.exists():
+            raise DataError(f"{path}: missing; build the corpus again to have its images examined")
+        return read_table(path, QUALITY)
 
     def root(self, source: str) -> Path:
         """The folder that paths of a source are relative to."""
@@ -143,14 +127,15 @@ class Corpus:
         if not path.exists():
             return {}
         found: dict[str, list[Reference]] = {}
-        for row in _read_table(path, _REFERENCES).to_pylist():
+        for row in read_table(path, REFERENCES).to_pylist():
             found.setdefault(row["sample_id"], []).append(Reference(**row))
         return {key: tuple(sorted(value, key=lambda r: r.rank)) for key, value in found.items()}
 
     def write_references(self, references: Iterable[Reference]) -> None:
         """Replace the references of the corpus, atomically."""
-        rows = [{name: getattr(reference, name) for name in _REFERENCES.names} for reference in references]
-        _write_table(self.path / "references.parquet", pa.Table.from_pylist(rows, schema=_REFERENCES))
+        with table_writer(self.path / "references.parquet", REFERENCES) as writer:
+            for reference in references:
+                writer.add({name: getattr(reference, name) for name in REFERENCES.names})
         self.__dict__.pop("references", None)
 
     def pairs(self, samples: Iterable[Sample], *, references: int = 1) -> list[Pair]:
@@ -171,75 +156,3 @@ class Corpus:
             raise DataError(f"{self.path}: {sample.id} has no reference; run  mmrad reference {self.path}")
         root = self.root(sample.source)
         return Pair(sample, root / sample.image, tuple(root / reference.image for reference in chosen))
-
-
-def write_corpus(path: Path, sources: dict[str, SourceInfo], samples: Sequence[Sample]) -> Corpus:
-    """Write a corpus folder; an existing one keeps its texts and loses its samples and references.
-
-    Args:
-        path: The folder.
-        sources: The sources by name; counts and hashes are filled in here.
-        samples: All samples; each belongs to one of the sources.
-
-    Raises:
-        DataError: When there are no samples, two have one id, or one belongs to none of the sources.
-    """
-    if not samples:
-        raise DataError(f"{path}: no samples to write; check the folders given to  mmrad build")
-    seen: set[str] = set()
-    for sample in samples:
-        if sample.id in seen:
-            raise DataError(f"two samples have the id {sample.id!r} ({sample.image}); ids must be unique")
-        seen.add(sample.id)
-        if sample.source not in sources:
-            raise DataError(f"{sample.id}: its source {sample.source!r} is none of {sorted(sources)}")
-    infos: dict[str, SourceInfo] = {}
-    for name, info in sources.items():
-        rows = [_row(sample) for sample in samples if sample.source == name]
-        _write_table(path / "samples" / f"{name}.parquet", pa.Table.from_pylist(rows, schema=_SAMPLES))
-        digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
-        counts = {"images": len(rows), "anomalous": sum(bool(row["regions"]) for row in rows)}
-        infos[name] = info.model_copy(update={**counts, "samples_sha256": digest})
-    (path / "references.parquet").unlink(missing_ok=True)
-    Manifest(sources=infos).save(path)
-    return Corpus(path)
-
-
-def _row(sample: Sample) -> dict[str, Any]:
-    regions = [
-        {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
-        for region in sample.regions
-    ]
-    width, height = sample.size_wh
-    plain = {
-        name: getattr(sample, name)
-        for name in ("id", "source", "category", "split", "image", "licence", "provenance")
-    }
-    return {
-        **plain, "width": width, "height": height, "regions": regions,
-        "given_references": list(sample.given_references),
-    }  # fmt: skip
-
-
-def _sample_from(row: dict[str, Any]) -> Sample:
-    regions = tuple(Region(Box(*r["box"]), r["label"], r["mask"]) for r in row.pop("regions"))
-    size_wh = (row.pop("width"), row.pop("height"))
-    given = tuple(row.pop("given_references"))
-    return Sample(**row, size_wh=size_wh, regions=regions, given_references=given)
-
-
-def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: unreadable ({error}); build the corpus again") from error
-    if not table.schema.equals(schema):
-        raise DataError(
-            f"{path}: columns are {table.schema.names}, not {schema.names}; build the corpus again"
-        )
-    return table
-
-
-def _write_table(path: Path, table: pa.Table) -> None:
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary)

@@ -6,37 +6,25 @@ import json
 import os
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
-from mmrad.curate.labels import label_table, plain_label
-from mmrad.curate.masks import regions_from_mask
+from mmrad.corpus.tables import QUALITY, table_writer
+from mmrad.curate.labels import label_table
+from mmrad.curate.licences import terms
+from mmrad.curate.selection import Selection
 from mmrad.errors import DataError, UsageError
 from mmrad.files import write_text
-from mmrad.image import file_of, read_image, read_mask
-from mmrad.sample import Region, Sample
-from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
+from mmrad.sources.base import RawSample, Rejection
+from mmrad.sources.examine import Context
+from mmrad.sources.judge import Judgement, judge
+from mmrad.sources.pipeline import Findings, Progress, Runner, examine_all
 from mmrad.sources.registry import ADAPTERS
 
 REJECTIONS = "rejections.jsonl"
-
-Progress = Callable[[int, int], None]
-"""Called with the number of images read and the number to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One image to read."""
-
-    source: str
-    root: Path
-    raw: RawSample
-    licence: str
-    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +39,68 @@ def build_corpus(
     sources: Mapping[str, tuple[str, Path]],
     out: Path,
     *,
-    limit_per_category: int | None = None,
-    workers: int | None = None,
+    selection: Selection | None = None,
+    commercial: bool = False,
+    runner: Runner = "native",
     progress: Progress | None = None,
 ) -> BuildResult:
     """Read raw datasets and write them as one corpus.
 
-    Every image is decoded once. Images and annotations that cannot be used are left out and listed, with file
-    and reason, in `rejections.jsonl` of the corpus folder.
+    Every image is decoded once, and never again for as long as nothing about it changes (see
+    `mmrad.sources.pipeline`). Images and annotations that cannot be used, and images that the selection
+    leaves out, are listed with file and reason in `rejections.jsonl` of the corpus folder.
 
     Args:
-        sources: Name of each source to its adapter's name and its root folder.
-        out: Corpus folder; its samples are replaced.
-        limit_per_category: At most so many images of a category, evenly spaced, half of them anomalous where
-            there are enough; None takes all.
-        workers: Threads that read images; None for one a core.
+        sources: Source name -> (adapter name, root folder).
+        out: Folder of the corpus.
+        selection: Which of the usable images are kept; None keeps all.
+        commercial: Refuse sources whose licence does not allow commercial use.
+        runner: Where the images are read, see `mmrad.sources.pipeline`.
         progress: Told after every image.
 
     Raises:
-        UsageError: When an adapter does not exist.
+        UsageError: When an adapter does not exist, or a licence does not allow what is asked.
         DataError: When a root is missing or has another layout, or no sample is left.
     """
+    contexts: dict[str, Context] = {}
     infos: dict[str, SourceInfo] = {}
-    jobs: list[_Job] = []
-    rejections: list[Rejection] = []
-    # Every root is walked before any image is read: a wrong folder shows at once, not after hours.
     for name, (adapter_name, root) in sources.items():
-        if adapter_name not in ADAPTERS:
-            raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(ADAPTERS)}")
-        adapter = ADAPTERS[adapter_name]
-        own_licence, own_labels = _own_words(root)
-        licence = own_licence or adapter.licence
-        labels = {**label_table(adapter_name), **own_labels}
-        infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=licence)
-        raws, refused = _walk(adapter, root)
-        raws = raws if limit_per_category is None else _limited(raws, limit_per_category)
-        jobs += [_Job(name, root, raw, licence, labels) for raw in raws]
-        rejections += [replace(item, source=name) for item in refused]
-    samples: list[Sample] = []
-    for item in _read_all(jobs, workers, progress):
-        if isinstance(item, Sample):
-            samples.append(item)
-        else:
-            rejections.append(item)
+        context = _context(name, adapter_name, root)
+        if commercial and not terms(context.licence).commercial:
+            raise UsageError(
+                f"{name}: its licence, {context.licence}, does not allow commercial use; leave it out"
+            )
+        contexts[name] = context
+        infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=context.licence)
+    rejections: list[Rejection] = []
+    raws = _walk_all(sources, rejections)
+    found = examine_all(raws, contexts, out, runner=runner, progress=progress)
+    policy = selection or Selection()
+    judgements = judge(found, policy)
+    for item, judgement in zip(found, judgements, strict=True):
+        if item.rejection:
+            rejections.append(item.rejection)
+        elif item.sample and judgement.left_out:
+            rejections.append(Rejection(item.sample.image, judgement.left_out, item.sample.source))
     _write_rejections(out / REJECTIONS, rejections)
-    if not samples:
+    if not any(judgement.kept for judgement in judgements):
         first = f"; the first is {rejections[0].path}: {rejections[0].reason}" if rejections else ""
         raise DataError(f"{out}: nothing to write: {len(rejections)} files were rejected{first}")
-    return BuildResult(write_corpus(out, infos, samples), tuple(rejections))
+    _write_quality(out / "quality", infos, found, judgements)
+    kept = (item.sample for item, judgement in zip(found, judgements, strict=True) if judgement.kept)
+    samples = (sample for sample in kept if sample)
+    corpus = write_corpus(out, infos, samples, selection=policy.model_dump(mode="json"))
+    return BuildResult(corpus, tuple(rejections))
+
+
+def _context(name: str, adapter_name: str, root: Path) -> Context:
+    if adapter_name not in ADAPTERS:
+        raise UsageError(f"no adapter {adapter_name!r}; there are {', '.join(ADAPTERS)}")
+    adapter = ADAPTERS[adapter_name]
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; give the folder of {adapter.title}")
+    licence, labels = _own_words(root)
+    return Context(name, root, licence or adapter.licence, {**label_table(adapter_name), **labels})
 
 
 def _own_words(root: Path) -> tuple[str | None, dict[str, str]]:
@@ -122,120 +124,45 @@ def _own_words(root: Path) -> tuple[str | None, dict[str, str]]:
     return licence, labels
 
 
-def _walk(adapter: Adapter, root: Path) -> tuple[list[RawSample], list[Rejection]]:
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; give the folder of {adapter.title}")
-    raws: list[RawSample] = []
-    rejections: list[Rejection] = []
-    taken: dict[tuple[str, str, str], str] = {}
-    for item in adapter.read(root):
-        if isinstance(item, Rejection):
-            rejections.append(item)
-            continue
-        # Ids have one spelling of accented letters, whatever the file system made of them.
-        key = (item.category, item.split, unicodedata.normalize("NFC", item.stem))
-        if key in taken:
-            rejections.append(
-                Rejection(item.image, f"would have the same id as {taken[key]}; rename one of them")
-            )
-        else:
-            taken[key] = item.image
-            raws.append(item)
-    return raws, rejections
+def _walk_all(
+    sources: Mapping[str, tuple[str, Path]], rejections: list[Rejection]
+) -> Iterator[tuple[str, RawSample]]:
+    """The images of all sources; what an adapter refuses is added to `rejections`."""
+    for name, (adapter_name, root) in sources.items():
+        taken: dict[tuple[str, str, str], str] = {}
+        for item in ADAPTERS[adapter_name].read(root):
+            if isinstance(item, Rejection):
+                rejections.append(replace(item, source=name))
+                continue
+            # Ids have one spelling of accented letters, whatever the file system made of them.
+            key = (item.category, item.split, unicodedata.normalize("NFC", item.stem))
+            if key in taken:
+                reason = f"would have the same id as {taken[key]}; rename one of them"
+                rejections.append(Rejection(item.image, reason, name))
+            else:
+                taken[key] = item.image
+                yield name, item
 
 
-def _read_all(
-    jobs: Sequence[_Job], workers: int | None, progress: Progress | None
-) -> Iterator[Sample | Rejection]:
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        for done, item in enumerate(pool.map(_sample, jobs), start=1):
-            yield item
-            if progress:
-                progress(done, len(jobs))
-    finally:
-        pool.shutdown(cancel_futures=True)  # an interrupt must not wait for the images still in the queue
-
-
-def _limited(raws: Sequence[RawSample], limit: int) -> list[RawSample]:
-    categories: dict[str, tuple[list[RawSample], list[RawSample]]] = {}
-    for raw in raws:
-        categories.setdefault(raw.category, ([], []))[raw.anomalous is not False].append(raw)
-    kept: list[RawSample] = []
-    for normal, anomalous in categories.values():
-        bad = min(len(anomalous), max(limit // 2, limit - len(normal)))
-        kept += _spaced(normal, limit - bad) + _spaced(anomalous, bad)
-    return kept
-
-
-def _spaced(items: list[RawSample], count: int) -> list[RawSample]:
-    """`count` of the items, evenly spaced over their order; all when there are fewer."""
-    if count >= len(items):
-        return items
-    return [items[i * len(items) // count] for i in range(count)]
-
-
-def _sample(job: _Job) -> Sample | Rejection:
-    source, root, raw = job.source, job.root, job.raw
-    try:
-        height, width = read_image(root / raw.image).shape[:2]
-        marked = [_marked(root, raw, mask, (width, height)) for mask in raw.masks]
-        regions = [*raw.regions, *(region for found in marked for region in found)]
-        _check(raw, root, regions, (width, height))
-    except DataError as error:
-        # The root is this machine's business; the list may travel with the corpus.
-        return Rejection(raw.image, str(error).replace(f"{root}{os.sep}", ""), source)
-    return Sample(
-        id=unicodedata.normalize("NFC", f"{source}/{raw.category}/{raw.split}/{raw.stem}"),
-        source=source,
-        category=raw.category,
-        split=raw.split,
-        image=raw.image,
-        size_wh=(width, height),
-        regions=tuple(
-            replace(region, label=plain_label(job.labels, raw.category, region.label)) for region in regions
-        ),
-        licence=job.licence,
-        provenance=raw.provenance,
-        given_references=raw.given_references,
-    )
-
-
-def _marked(root: Path, raw: RawSample, mask: MaskFile, size_wh: tuple[int, int]) -> list[Region]:
-    values = read_mask(root / mask.path)
-    height, width = values.shape
-    if (width, height) != size_wh:
-        raise DataError(
-            f"the mask {mask.path} is {width}x{height}, its image {raw.image} is {size_wh[0]}x{size_wh[1]}"
-        )
-    try:
-        found = regions_from_mask(values, mask.labels, threshold=mask.threshold)
-    except ValueError as error:
-        raise DataError(f"{mask.path}: {error}") from error
-    if not found and raw.anomalous:
-        raise DataError(
-            f"anomalous, but the mask {mask.path} marks nothing: its largest value is {values.max()}, "
-            f"and only values over {mask.threshold} count"
-        )
-    return [Region(box, label, mask.path) for box, label in found]
-
-
-def _check(raw: RawSample, root: Path, regions: Sequence[Region], size_wh: tuple[int, int]) -> None:
-    width, height = size_wh
-    image = Box(0, 0, width, height)
-    for region in regions:
-        box = region.box
-        if box.x1 < image.x1 or box.y1 < image.y1 or box.x2 > image.x2 or box.y2 > image.y2:
-            raise DataError(
-                f"{raw.provenance}: the box {box.xyxy} lies outside the image of {width}x{height}"
-            )
-    if raw.anomalous and not regions:
-        raise DataError("anomalous, but nothing says where; add a mask or boxes")
-    if raw.anomalous is False and regions:
-        raise DataError(f"normal, but {raw.provenance} marks {len(regions)} anomalous areas")
-    for reference in raw.given_references:
-        if not file_of(root / reference).is_file():
-            raise DataError(f"its reference {reference} is missing")
+def _write_quality(
+    folder: Path, sources: Iterable[str], found: Findings, judgements: Sequence[Judgement]
+) -> None:
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(table_writer(folder / f"{name}.parquet", QUALITY)) for name in sources
+        }
+        for item, judgement in zip(found, judgements, strict=True):
+            if item.sample and item.measures and judgement.kept:
+                writers[item.sample.source].add(
+                    {
+                        "id": item.sample.id,
+                        "sha256": item.sha256,
+                        "hash": item.measures.hash,
+                        "measures": list(item.measures.raw.items()),
+                        "findings": list(judgement.findings),
+                        "duplicate_of": judgement.duplicate_of,
+                    }
+                )
 
 
 def _stored_root(root: Path, out: Path) -> str:
