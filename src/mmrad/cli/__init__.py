@@ -8,6 +8,7 @@ import typer
 
 from mmrad import __version__
 from mmrad.cli import (
+    audit,
     bench,
     build,
     demo,
@@ -37,6 +38,7 @@ app.command("sources")(sources.sources)
 app.command("factory")(factory.factory)
 app.command("build")(build.build)
 app.command("stats")(stats.stats)
+app.command("audit")(audit.audit)
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
 app.command("verify")(teach.verify)
