@@ -12,6 +12,7 @@ HEAVY = [
     "sentence_transformers",
     "nicegui",
     "scipy",
+    "matplotlib",
 ]
 
 CHECK = """

@@ -37,8 +37,8 @@ def made(tmp_path_factory) -> Path:
 def test_the_loop_from_raw_data_to_a_report(made):
     corpus, runs = str(made / "corpus"), str(made / "runs")
     counted = json.loads(run("stats", corpus, "--json").stdout)
-    assert [row["source"] for row in counted] == ["mvtec", "mine"]
-    assert all(row["anomalies"] > 0 for row in counted)
+    assert [row["name"] for row in counted["sources"]] == ["mvtec", "mine"]
+    assert all(row["anomalies"] > 0 and row["text_tokens"] > 0 for row in counted["sources"])
     assert "100.0 %" in run("verify", corpus).stdout
     done = run("bench", corpus, "--model", "anomaly-r1-nano", "--limit", "6", "--out", runs)
     assert done.returncode == 0, done.stderr

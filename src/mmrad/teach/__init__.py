@@ -1,7 +1,7 @@
 """Teaching: reasoning texts for the samples of a corpus, and their verification."""
 
 from mmrad.teach.knowledge import domain_knowledge
-from mmrad.teach.run import TeachSummary, read_texts, run_teacher, verify_corpus
+from mmrad.teach.run import TeachSummary, read_texts, run_teacher, verified_texts, verify_corpus
 from mmrad.teach.scripted import ScriptedTeacher, Teacher
 from mmrad.teach.similarity import LabelSimilarity
 from mmrad.teach.verify import passed, verify
@@ -15,6 +15,7 @@ __all__ = [
     "passed",
     "read_texts",
     "run_teacher",
+    "verified_texts",
     "verify",
     "verify_corpus",
 ]

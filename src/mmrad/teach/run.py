@@ -127,6 +127,26 @@ def read_texts(corpus: Corpus, teacher: str) -> dict[str, Reasoning]:
     return found
 
 
+def verified_texts(corpus: Corpus) -> list[tuple[str, str]]:
+    """Sample id and text, as written, of every verified text; of each teacher the latest a sample.
+
+    Raises:
+        DataError: When a file of texts is damaged.
+    """
+    found: list[tuple[str, str]] = []
+    for path in sorted((corpus.path / "texts").glob("*.jsonl")):
+        for sample_id, record in _latest(path).items():
+            if record.get("verified") is not True:
+                continue
+            if not isinstance(record.get("text"), str):
+                raise DataError(
+                    f"{path}: the record of {sample_id} is verified and has no text; remove its line to redo "
+                    "its work"
+                )
+            found.append((sample_id, record["text"]))
+    return found
+
+
 def verify_corpus(corpus: Corpus, teacher: str, *, similarity: Similarity | None = None) -> TeachSummary:
     """Verify the texts of a teacher again, against the truth the corpus has now, without asking anybody.
 
