@@ -174,7 +174,7 @@ def test_masks_keep_their_values(tmp_path: Path) -> None:
     colour = np.array([[[0, 0, 0], [0, 9, 0], [5, 0, 200]]], np.uint8)
     for name, mask, expected in [
         ("l.png", Image.fromarray(np.array([[0, 1, 255]], np.uint8)), [[0, 1, 255]]),
-        ("1.png", Image.fromarray(np.array([[False, True, True]])), [[0, 1, 1]]),
+        ("1.png", Image.fromarray(np.array([[False, True, True]])), [[0, 255, 255]]),
         ("p.png", indices, [[0, 3, 7]]),
         ("rgb.png", Image.fromarray(colour), [[0, 9, 200]]),
         ("rgba.png", Image.fromarray(np.dstack([colour, np.full((1, 3), 255, np.uint8)])), [[0, 9, 200]]),

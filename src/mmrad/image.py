@@ -89,9 +89,9 @@ def read_image(path: Path) -> RGB:
     """
     with _opened(path) as image:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        rows, columns = _part(path, upright.size)
-        return np.ascontiguousarray(_to_rgb(upright)[rows, columns])
+        ImageOps.exif_transpose(image, in_place=True)
+        rows, columns = _part(path, image.size)
+        return np.ascontiguousarray(_to_rgb(image)[rows, columns])
 
 
 def _to_rgb(image: Image.Image) -> RGB:
@@ -103,7 +103,8 @@ def _to_rgb(image: Image.Image) -> RGB:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+    # Whole copies of an image take longer than its decoding: none is made without need.
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -131,7 +132,8 @@ def read_mask(path: Path) -> NDArray[np.integer]:
     with _opened(path) as image:
         as_mode = {"RGBA": "RGB", "LA": "L", "CMYK": "RGB", "1": "L"}.get(image.mode)
         values = np.asarray(image.convert(as_mode) if as_mode else image)
-        values = values[_part(path, image.size)].astype(np.int32)
+        values = values[_part(path, image.size)]
+        values = values if values.dtype == np.uint8 else values.astype(np.int32)
     return values.max(axis=2) if values.ndim == 3 else values
 
 

@@ -8,10 +8,13 @@ image; of changed data only what changed is read.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +38,7 @@ Progress = Callable[[int, int], None]
 _VERSION = 1
 """Raised when `examine` or what it calls finds out something else of the same image."""
 
-_ROWS = 512
+_ROWS = 128
 """Images of one file of work, which is what a machine of a cluster takes at a time."""
 
 _BATCH = 16
@@ -43,6 +46,14 @@ _BATCH = 16
 
 _FSYNC = 256
 """Images that a kill may cost."""
+
+_PROCESSES_FROM = 2000
+"""Images from which each core gets a process of its own: it starts in two seconds and is a quarter faster."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt(3)."""
+
+_KEPT_BYTES = 1 << 30
 
 _WORK = pa.schema([("key", pa.string()), ("source", pa.string()), ("raw", pa.string())])
 
@@ -96,7 +107,9 @@ def examine_all(
     todo = _write_work(work, _new(raws, contexts, known, keys))
     if todo:
         with Journal(out / JOURNAL, group=_FSYNC) as journal:
-            for done, (key, found) in enumerate(_run(work, contexts, runner), start=1):
+            for done, (key, found) in enumerate(
+                _run(work, contexts, runner, todo >= _PROCESSES_FROM), start=1
+            ):
                 journal.append({"key": key, "examined": json.loads(found)})
                 if progress:
                     progress(len(keys) - todo + done, len(keys))
@@ -172,7 +185,9 @@ def _write_work(work: Path, rows: Iterator[dict[str, str]]) -> int:
     return count
 
 
-def _run(work: Path, contexts: Mapping[str, Context], runner: Runner) -> Iterator[tuple[str, str]]:
+def _run(
+    work: Path, contexts: Mapping[str, Context], runner: Runner, processes: bool
+) -> Iterator[tuple[str, str]]:
     """Key and `Examined` as JSON for each row of work, as they are done."""
     # Daft reports its use to its makers unless told not to.
     os.environ["DAFT_ANALYTICS_ENABLED"] = "0"
@@ -181,7 +196,7 @@ def _run(work: Path, contexts: Mapping[str, Context], runner: Runner) -> Iterato
 
     sources = dict(contexts)
 
-    @daft.func(return_dtype=daft.DataType.string(), use_process=False)
+    @daft.func(return_dtype=daft.DataType.string(), use_process=processes)
     def found(source: str, raw: str) -> str:
         return _examine_row(sources[source], raw)
 
@@ -194,7 +209,20 @@ def _run(work: Path, contexts: Mapping[str, Context], runner: Runner) -> Iterato
 
 
 def _examine_row(context: Context, raw: str) -> str:
+    keep_freed_memory()
     return _EXAMINED.dump_json(examine(context, _RAW.validate_json(raw))).decode()
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep the memory of images for the next ones.
+
+    By default glibc gives it back and asks for it anew for every image, which takes a third of the time.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
 
 
 def _clear(work: Path) -> None:
