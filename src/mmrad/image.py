@@ -120,6 +120,16 @@ def image_size(path: Path) -> tuple[int, int]:
         return len(range(width)[columns]), len(range(height)[rows])
 
 
+def is_upright(path: Path) -> bool:
+    """Whether the pixels of an image file are stored as they are to be seen, by its EXIF orientation.
+
+    Raises:
+        DataError: When the file is missing or not an image.
+    """
+    with _opened(path) as image:
+        return image.getexif().get(0x0112, 1) in (0, 1)
+
+
 def read_mask(path: Path) -> NDArray[np.integer]:
     """Read a mask file as its raw values, without scaling or EXIF.
 

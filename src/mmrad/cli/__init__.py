@@ -13,6 +13,7 @@ from mmrad.cli import (
     build,
     demo,
     doctor,
+    export,
     factory,
     inspect,
     reference,
@@ -42,6 +43,7 @@ app.command("audit")(audit.audit)
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
 app.command("verify")(teach.verify)
+app.command("export")(export.export)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(train.app, name="train")
