@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -24,6 +25,9 @@ from mmrad.cli import (
     train,
 )
 from mmrad.errors import MmradError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk, a quota or a file that can take no more."""
 
 app = typer.Typer(
     name="mmrad",
@@ -69,6 +73,12 @@ def main() -> None:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        if error.errno not in _FULL or "--debug" in sys.argv:
+            raise
+        advice = "what was done is kept: make room and run the same command again"
+        typer.secho(f"error: the disk is full ({error}); {advice}", fg="red", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("interrupted; what was done is kept: run the same command again to go on", err=True)
         sys.exit(130)
