@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from mmrad.curate.masks import Labels
 from mmrad.sample import Region
@@ -69,7 +69,8 @@ class RawSample:
     given_references: tuple[str, ...] = ()
 
 
-class Adapter(Protocol):
+@dataclass(frozen=True, slots=True)
+class Adapter(ABC):
     """Reads one raw layout.
 
     Attributes:
@@ -81,19 +82,14 @@ class Adapter(Protocol):
         expected: Its official counts, as text.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102  (described in the class)
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def licence(self) -> str: ...  # noqa: D102
-    @property
-    def url(self) -> str: ...  # noqa: D102
-    @property
-    def layout(self) -> str: ...  # noqa: D102
-    @property
-    def expected(self) -> str: ...  # noqa: D102
+    name: str
+    title: str
+    licence: str
+    url: str
+    layout: str
+    expected: str
 
+    @abstractmethod
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """Walk a source; images are listed, not opened.
 
@@ -103,4 +99,3 @@ class Adapter(Protocol):
         Raises:
             DataError: When the folder does not have the layout, or a file that describes it is unreadable.
         """
-        ...

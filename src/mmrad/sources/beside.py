@@ -9,12 +9,12 @@ from pathlib import Path
 
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
-from mmrad.sources.base import MaskFile, RawSample, Rejection
+from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.walk import dataset_folder, files_below, relative
 
 
 @dataclass(frozen=True, slots=True)
-class BesideTree:
+class BesideTree(Adapter):
     """Adapter that knows images by a pattern of their path, and the mask of each by a template.
 
     Attributes:
@@ -29,12 +29,6 @@ class BesideTree:
         unpacks_to: Folders of the root that may hold all of it.
     """
 
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
     image: str
     mask: str
     without_mask: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mmrad.errors import DataError
-from mmrad.sources.base import RawSample, Rejection
+from mmrad.sources.base import Adapter, RawSample, Rejection
 from mmrad.sources.coco import CocoImage, read_coco
 from mmrad.sources.walk import dataset_folder, relative
 
@@ -15,18 +15,11 @@ _CABLES = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class CableInspectTree:
+class CableInspectTree(Adapter):
     """Adapter for `cable_K.json` (boxes, some rotated) and `cable_K_seg.json` (outlines of pass 01).
 
     An image without a box is normal. The data has no splits; all of it is `test`.
     """
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`."""

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from mmrad.box import Box
 from mmrad.errors import DataError
 from mmrad.sample import Region
-from mmrad.sources.base import RawSample, Rejection
+from mmrad.sources.base import Adapter, RawSample, Rejection
 from mmrad.sources.walk import folders, images, load_text, relative, safe_path, subfolder
 
 _LISTS = {"train": "trainval.txt", "test": "test.txt"}
@@ -25,19 +25,12 @@ _LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class DeepPcbTree:
+class DeepPcbTree(Adapter):
     """Adapter for `PCBData/GROUP/N/{ID_temp,ID_test}.jpg` with boxes in `PCBData/GROUP/N_not/ID.txt`.
 
     Each tested board is a sample whose given reference is its template. Each template is a normal sample
     too; the data has no second image of the same part of the board, so its given reference is the same file.
     """
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`; the root may be the folder `PCBData` or the one above."""

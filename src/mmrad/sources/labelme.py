@@ -11,7 +11,7 @@ from pathlib import Path
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
 from mmrad.sample import Region
-from mmrad.sources.base import RawSample, Rejection
+from mmrad.sources.base import Adapter, RawSample, Rejection
 from mmrad.sources.polygons import enclosing
 from mmrad.sources.walk import files_below, images, load_json, relative, subfolder
 
@@ -72,20 +72,13 @@ _BSDATA_NAME = re.compile(r"\d+_(?P<time>\d{12})_(?P<position>\d+)_\d+_crop_(?P<
 
 
 @dataclass(frozen=True, slots=True)
-class BsDataTree:
+class BsDataTree(Adapter):
     """Adapter for BSData: a ball screw photographed at fixed positions while it wears.
 
     A photograph is anomalous where a labelme file outlines pitting. It is good when it has no such file and
     is older than the first of its position that has one; later ones without a file may show wear that nobody
     outlined, and are rejected.
     """
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`."""

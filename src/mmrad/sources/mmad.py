@@ -9,25 +9,18 @@ from typing import Any
 
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
-from mmrad.sources.base import MaskFile, RawSample, Rejection
+from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.walk import load_json, safe_path
 
 _FILE = "mmad.json"
 
 
 @dataclass(frozen=True, slots=True)
-class MmadTree:
+class MmadTree(Adapter):
     """Adapter for `mmad.json`, whose keys are images, `DATASET/CATEGORY/…/DEFECT/IMAGE`.
 
     All of it is `test`; the category is `DATASET_CATEGORY`. The similar templates are the given references.
     """
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
-from mmrad.sources.base import MaskFile, RawSample, Rejection
+from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.walk import by_stem, dataset_folder, descend, folders, images, relative
 
 _DEPTH = 3
@@ -18,7 +18,7 @@ _PLAIN_SPLITS = {"train": "train", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
-class MvtecTree:
+class MvtecTree(Adapter):
     """Adapter for `CATEGORY/{train,test}/{good,DEFECT}/IMAGE` with masks in `CATEGORY/ground_truth/DEFECT/`.
 
     Attributes:
@@ -32,12 +32,6 @@ class MvtecTree:
             `agriculture_maize`.
     """
 
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
     normal: frozenset[str] = frozenset({"good"})
     splits: Mapping[str, str] = field(default_factory=lambda: _PLAIN_SPLITS)
     mask_names: tuple[str, ...] = ("{stem}_mask", "{stem}")

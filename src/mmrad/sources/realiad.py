@@ -9,7 +9,7 @@ from typing import Any
 
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
-from mmrad.sources.base import MaskFile, RawSample, Rejection
+from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.walk import load_json, relative, safe_path
 
 _CODES = {
@@ -26,7 +26,7 @@ _CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class RealIadTree:
+class RealIadTree(Adapter):
     """Adapter for `JSONS/CATEGORY.json`, which lists the images of `IMAGES/CATEGORY/`.
 
     Attributes:
@@ -38,12 +38,6 @@ class RealIadTree:
             of the images, whose names may repeat.
     """
 
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
     jsons: tuple[str, ...]
     images: tuple[str, ...]
     threshold: int = 0

@@ -11,7 +11,7 @@ from mmrad.box import Box
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
 from mmrad.sample import Region
-from mmrad.sources.base import RawSample, Rejection
+from mmrad.sources.base import Adapter, RawSample, Rejection
 from mmrad.sources.walk import files_below, folders, load_json, relative, safe_path, subfolder
 
 BOXES = ("bbox_annos.json", "bbox-annos.json")
@@ -21,19 +21,12 @@ _NORMAL = {"train_good": "train", "test_good": "test"}
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseTree:
+class ReleaseTree(Adapter):
     """Adapter for `SUBDATASET/CLASS/{train_good,test_good,test/TYPE}` with boxes in `bbox_annos.json`.
 
     The published page shows the folders, not the content of the JSON files. Read are objects whose keys are
     paths of images below the class folder (or bare file names, where those are unique).
     """
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`; the category is `SUBDATASET_CLASS`."""

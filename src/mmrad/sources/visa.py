@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmrad.curate.labels import clean_label
 from mmrad.errors import DataError
-from mmrad.sources.base import MaskFile, RawSample, Rejection
+from mmrad.sources.base import Adapter, MaskFile, RawSample, Rejection
 from mmrad.sources.visa_classes import CLASS_NAMES
 from mmrad.sources.walk import by_stem, folders, images, load_csv, relative, safe_path, subfolder
 
@@ -25,15 +25,8 @@ class _Tables:
 
 
 @dataclass(frozen=True, slots=True)
-class VisaTree:
+class VisaTree(Adapter):
     """Adapter for `CATEGORY/Data/{Images,Masks}/{Normal,Anomaly}` with `split_csv/1cls.csv`."""
-
-    name: str
-    title: str
-    licence: str
-    url: str
-    layout: str
-    expected: str
 
     def read(self, root: Path) -> Iterator[RawSample | Rejection]:
         """See `Adapter.read`; the dataset may lie in a folder `VisA` of the root."""
