@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from mmrad.corpus import Corpus
 from mmrad.curate.audit import Audit, Case
 from mmrad.files import write_text
 from mmrad.report.gallery import Thumbnails
+from mmrad.report.html import render
 from mmrad.sample import Sample
 
 FILE_NAME = "audit.html"
@@ -47,13 +44,6 @@ def write_audit(corpus: Corpus, audit: Audit, out: Path, *, thumb: int = 240) ->
     Returns:
         The file written.
     """
-    environment = Environment(
-        loader=PackageLoader("mmrad.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     thumbnails = Thumbnails(thumb)
     groups = [
         {
@@ -64,7 +54,8 @@ def write_audit(corpus: Corpus, audit: Audit, out: Path, *, thumb: int = 240) ->
         }
         for name, cases in audit.cases.items()
     ]
-    page = environment.get_template("audit.html.j2").render(
+    page = render(
+        "audit.html.j2",
         corpus=corpus.path.resolve().name,
         sources=audit.sources,
         names=FINDING_NAMES,
@@ -73,7 +64,6 @@ def write_audit(corpus: Corpus, audit: Audit, out: Path, *, thumb: int = 240) ->
         images=sum(source.images for source in audit.sources),
         rejections=audit.rejections[:SHOWN_REJECTIONS],
         rejected=len(audit.rejections),
-        style=Markup(files("mmrad.report").joinpath("report.css").read_text("utf-8")),
         pictures=thumbnails.uris,
     )
     write_text(out / FILE_NAME, page)

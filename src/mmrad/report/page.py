@@ -7,12 +7,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmrad.bench import Run
@@ -20,6 +18,7 @@ from mmrad.errors import UsageError
 from mmrad.files import write_text
 from mmrad.metrics import IOU_THRESHOLDS, Figure, Scores, compare, score
 from mmrad.report import gallery as pictures
+from mmrad.report.html import asset, render
 from mmrad.report.outcome import OUTCOMES, judge
 
 FILE_NAME = "report.html"
@@ -91,17 +90,11 @@ def _row(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def _render(runs: Sequence[Run], scores: Sequence[Scores], data: dict[str, Any]) -> str:
-    script = _asset("report.js") + _asset("tables.js")
+    script = asset("report.js") + asset("tables.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    environment = Environment(
-        loader=PackageLoader("mmrad.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     samples = {sample.id: sample for run in runs for sample in run.samples}
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         rows=[_leader(run, scored) for run, scored in zip(runs, scores, strict=True)],
         differences=_differences(runs, scores),
         samples=len(samples),
@@ -116,7 +109,6 @@ def _render(runs: Sequence[Run], scores: Sequence[Scores], data: dict[str, Any])
         level=scores[0].level,
         resamples=scores[0].resamples,
         data=_json_in_html(data),
-        style=Markup(_asset("report.css")),
         script=Markup(script),
         script_hash=digest,
     )
@@ -150,10 +142,6 @@ def _differences(runs: Sequence[Run], scores: Sequence[Scores]) -> dict[str, Any
             figures = compare(common, run.verdicts, runs[leader].verdicts)
             rows.append((run.info.name, len(common), figures))
     return {"leader": runs[leader].info.name, "rows": rows}
-
-
-def _asset(name: str) -> str:
-    return files("mmrad.report").joinpath(name).read_text("utf-8")
 
 
 def _json_in_html(data: object) -> Markup:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from mmrad.curate.statistics import TOTAL, Composition, Dataset, Statistics
 from mmrad.files import atomic_path, write_text
+from mmrad.report.html import render
 
 FILE_NAME = "stats.html"
 
@@ -175,21 +172,14 @@ def write_statistics(summary: Summary, out: Path) -> Path:
     for name, content in plots.items():
         with atomic_path(out / f"{name}.png") as temporary:
             temporary.write_bytes(content)
-    environment = Environment(
-        loader=PackageLoader("mmrad.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("stats.html.j2").render(
+    page = render(
+        "stats.html.j2",
         corpus=summary.corpus.name,
         total=summary.statistics.total,
         tables=shown_tables(summary),
         notes=summary.notes,
         categories=summary.statistics.categories,
         plots={name: base64.b64encode(content).decode("ascii") for name, content in plots.items()},
-        style=Markup(files("mmrad.report").joinpath("report.css").read_text("utf-8")),
     )
     write_text(out / FILE_NAME, page)
     return out / FILE_NAME
