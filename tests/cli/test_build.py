@@ -29,11 +29,12 @@ def build(raw: Path, *options: str):  # type: ignore[no-untyped-def]
     return CliRunner().invoke(app, ["build", f"m:mvtec={raw}", "--out", str(out), *options]), out
 
 
-def test_it_says_what_the_licence_asks_for(raw: Path) -> None:
+def test_it_says_what_is_published_and_what_the_licence_asks_for(raw: Path) -> None:
     result, _ = build(raw)
     assert result.exit_code == 0
     assert "m: 5 images, 0 anomalous, licence CC BY-NC-SA 4.0" in result.output
     assert "use it for no commercial purpose" in result.output
+    assert "published: 15 categories, 5354 images" in result.output  # a half-unpacked archive shows
 
 
 def test_what_is_left_out_is_counted_and_the_policy_kept(raw: Path) -> None:

@@ -55,7 +55,7 @@ def build(
 
     from mmrad.curate.licences import terms
     from mmrad.curate.selection import Selection
-    from mmrad.sources import build_corpus
+    from mmrad.sources import ADAPTERS, build_corpus
 
     try:
         names = tuple(name.strip() for name in drop.split(",") if name.strip())
@@ -73,6 +73,8 @@ def build(
         )
     for name, info in result.corpus.manifest.sources.items():
         typer.echo(f"{name}: {info.images} images, {info.anomalous} anomalous, licence {info.licence}")
+        if ADAPTERS[info.adapter].expected:
+            typer.echo(f"  published: {ADAPTERS[info.adapter].expected}")
         for duty in terms(info.licence).duties:
             typer.echo(f"  {duty}")
     if result.rejections:
