@@ -6,7 +6,7 @@ python benchmarks/curation.py [--rows 200000] [--parts pipeline,boxes,open,memor
   same files, all cores busy
 - boxes: boxes from masks, beside scikit-image's label and regionprops, with equal results
 - open: opening a corpus of 127137 samples and choosing one category
-- memory: the largest memory of a process that builds a corpus of `--rows` images
+- memory: the largest memory of the processes that build a corpus of `--rows` images, each by itself
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def memory(folder: Path, rows: int) -> None:
     )
     spent = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
-    print(f"memory: {rows} images built in {spent:.0f} s, at most {peak:.2f} GiB of memory")
+    print(f"memory: {rows} images built in {spent:.0f} s, at most {peak:.2f} GiB of memory in each process")
 
 
 def main() -> None:

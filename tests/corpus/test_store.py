@@ -121,12 +121,12 @@ def test_building_again_drops_references_and_keeps_texts(folder: Path) -> None:
 def test_what_cannot_be_a_corpus_is_refused(tmp_path: Path, samples: list[Sample], message: str) -> None:
     with pytest.raises(DataError, match=message):
         write_corpus(tmp_path / "corpus", SOURCES, samples)
-    assert not (tmp_path / "corpus").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
     ("version", "message"),
-    [(2, "newer than this mmrad"), (0, "schema 0"), (None, "schema None"), ("1", "schema '1'")],
+    [(3, "newer than this mmrad"), (0, "schema 0"), (None, "schema None"), ("1", "schema '1'")],
 )
 def test_other_schemas_are_refused(folder: Path, version: object, message: str) -> None:
     edit_manifest(folder, schema_version=version)
@@ -163,3 +163,12 @@ def test_a_table_of_another_kind_is_refused(folder: Path) -> None:
     (folder / "references.parquet").rename(folder / "samples" / "goods.parquet")
     with pytest.raises(DataError, match=r"goods\.parquet: columns are"):
         _ = Corpus(folder).samples
+
+
+def test_schema_1_is_still_read(folder: Path) -> None:
+    content = json.loads((folder / "corpus.json").read_text())
+    del content["selection"]
+    (folder / "corpus.json").write_text(json.dumps(content | {"schema_version": 1}))
+    opened = Corpus(folder)
+    assert opened.samples == SAMPLES
+    assert opened.manifest.selection == {}
