@@ -88,7 +88,7 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     out = tmp_path / "out"
     sft(recipe(40), read, out)
     model = sft(recipe(120), read, out)  # the same folder with more steps goes on from step 40
-    losses = [json.loads(line) for line in (out / "4-texts" / "losses.jsonl").read_text().splitlines()]
+    losses = [json.loads(line) for line in (out / "3-texts" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1]["step"] == 120
     assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
     inspector = make_inspector(str(model), settings_from(Asking()))
