@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,13 @@ def test_symlink_loops_end(tmp_path: Path) -> None:
     (root / "nut" / "test" / "self").symlink_to(root / "nut" / "test" / "self")
     (root / "nut" / "test" / "up").symlink_to(root / "nut")
     assert len(build_corpus({"m": ("mvtec", root)}, tmp_path / "c").corpus.samples) == 3
+
+
+def test_a_name_that_is_no_utf_8_is_an_error_that_shows_it(tmp_path: Path) -> None:
+    root = many(tmp_path / "raw", 2, 1)
+    (root / "nut" / "train" / "good" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
+    with pytest.raises(DataError, match=r"caf\\xe9\.png: the name is not UTF-8"):
+        build_corpus({"m": ("mvtec", root)}, tmp_path / "c")
 
 
 def test_an_unknown_adapter_is_a_usage_error(tmp_path: Path) -> None:

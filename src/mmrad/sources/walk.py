@@ -45,7 +45,16 @@ def _entries(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error}); check its permissions") from error
-    return [path for path in listed if not path.name.startswith(".") and path.name != "__MACOSX"]
+    shown = [path for path in listed if not path.name.startswith(".") and path.name != "__MACOSX"]
+    for path in shown:
+        if _printable(path.name) != path.name:
+            raise DataError(f"{folder}/{_printable(path.name)}: the name is not UTF-8; rename the file")
+    return shown
+
+
+def _printable(name: str) -> str:
+    """A file name with the bytes that are no UTF-8 spelled out, since no table or message can hold them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def folders(folder: Path) -> list[Path]:
