@@ -82,6 +82,7 @@ class Reasoning:
 
     Attributes:
         sample_id: The sample it belongs to.
+        text: The whole text as it was written.
         think: The reasoning, coordinates in pixels of the view it was written for.
         answer: The answer text, in the same pixels.
         view_wh: Width and height of that view.
@@ -91,6 +92,7 @@ class Reasoning:
     """
 
     sample_id: str
+    text: str
     think: str
     answer: str
     view_wh: tuple[int, int]

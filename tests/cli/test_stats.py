@@ -44,7 +44,21 @@ def corpus(tmp_path: Path) -> Path:
     ]
     (tmp_path / "corpus" / "texts").mkdir()
     (tmp_path / "corpus" / "texts" / "somebody.jsonl").write_text(
-        "".join(json.dumps({"sample_id": i, "text": t, "verified": v}) + "\n" for i, t, v in lines)
+        "".join(
+            json.dumps(
+                {
+                    "sample_id": sample_id,
+                    "key": str(number),
+                    "teacher": "somebody",
+                    "view_wh": [28, 28],
+                    "text": text,
+                    "verified": verified,
+                    "checks": {},
+                }
+            )
+            + "\n"
+            for number, (sample_id, text, verified) in enumerate(lines)
+        )
     )
     return tmp_path / "corpus"
 
@@ -104,5 +118,5 @@ def test_bad_arguments_and_files_are_explained(corpus: Path, tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"none\.json"):
         run(corpus, "--text-set", f"other={tmp_path / 'none.json'}")
     (corpus / "texts" / "somebody.jsonl").write_text('{"sample_id": "mvtec/nut/test/0", "verified": true}\n')
-    with pytest.raises(DataError, match=r"somebody\.jsonl.*has no text"):
+    with pytest.raises(DataError, match=r"somebody\.jsonl.*is no teacher's text"):
         run(corpus)

@@ -84,10 +84,10 @@ def _summarise(path: Path, tokenizer: str, compare_paper: bool, text_sets: dict[
     from mmrad.curate.paper import table_3
     from mmrad.curate.text_sets import read_text_set
     from mmrad.report import Summary
-    from mmrad.teach import verified_texts
+    from mmrad.teach import chosen_texts
 
     corpus = Corpus(path)
-    texts = verified_texts(corpus)
+    texts = [(key, text.text) for key, text in chosen_texts(corpus).items()]
     notes = [] if texts else [f"There are no verified texts yet: run  mmrad teach {path}"]
     try:
         count_tokens = _load_tokenizer(tokenizer)

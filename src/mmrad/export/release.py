@@ -24,7 +24,7 @@ from mmrad.errors import UsageError
 from mmrad.files import atomic_path, write_text
 from mmrad.image import encode_png, file_of, is_upright, read_image, read_mask
 from mmrad.sample import Sample
-from mmrad.teach import verified_texts
+from mmrad.teach import chosen_texts
 
 COMBINED = "combined"
 """Folder of images with several kinds of anomaly."""
@@ -64,7 +64,7 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
     samples = corpus.samples
     places = {sample.id: _place(corpus, sample) for sample in samples}
     by_image = {(sample.source, sample.image): sample.id for sample in samples}
-    texts = dict(verified_texts(corpus))
+    texts = chosen_texts(corpus)
     classes: dict[str, _Class] = {}
     for done, sample in enumerate(samples, start=1):
         folder = f"{sample.source}/{_name(sample.category)}"
@@ -78,7 +78,7 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
             ]
             _write_mask(corpus, sample, out / folder / "ground_truth" / Path(place).relative_to("test"))
         if sample.id in texts:
-            record.texts[place] = {"text": texts[sample.id]}
+            record.texts[place] = {"text": texts[sample.id].text}
         chosen = (by_image.get((sample.source, item.image)) for item in corpus.references.get(sample.id, ()))
         record.references[place] = [places[key] for key in chosen if key]
         if progress:

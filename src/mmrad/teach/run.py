@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from mmrad.answer import Instance, parse
+from mmrad.answer import Instance
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.image import read_image
-from mmrad.journal import Journal, Record, read_journal
+from mmrad.journal import Journal, Record
 from mmrad.sample import Pair, Reasoning, Sample
 from mmrad.teach.scripted import Teacher
 from mmrad.teach.similarity import LabelSimilarity
+from mmrad.teach.texts import read_answers, read_texts, reasoning, text_of, text_path
 from mmrad.teach.verify import CHECKS, Similarity, passed, verify
 from mmrad.view import Budget, View, make_view, rescale, view_size
 
@@ -89,8 +88,8 @@ def run_teacher(
             the file of texts is damaged.
     """
     pairs = corpus.pairs(corpus.samples if samples is None else samples)
-    path = _path(corpus, teacher.name)
-    known = _latest(path)
+    path = text_path(corpus, teacher.name)
+    known = read_answers(path)
     similar = similarity or LabelSimilarity()
     view_of = lru_cache(maxsize=16)(lambda image: make_view(read_image(image), budget))
     written = 0
@@ -98,53 +97,15 @@ def run_teacher(
     with Journal(path) as journal:
         for done, pair in enumerate(pairs, 1):
             key = _key(pair.sample, corpus.references[pair.sample.id][0].image, teacher, budget, seed)
-            record = known.get(pair.sample.id)
-            if record is None or record.get("key") != key:
+            record = text_of([r for r in known.get(pair.sample.id, ()) if r.get("key") == key])
+            if record is None:
                 record = {"key": key, **_taught(pair, teacher, view_of, seed, similar)}
                 journal.append(record)
                 written += 1
-            records.append(_reasoning(record, path))
+            records.append(reasoning(record, path))
             if progress:
                 progress(done, len(pairs))
     return _summary(teacher.name, records, written)
-
-
-def read_texts(corpus: Corpus, teacher: str) -> dict[str, Reasoning]:
-    """The latest text of each sample by a teacher, verified or not, by sample id.
-
-    Raises:
-        DataError: When the teacher has written nothing, or the file is damaged.
-    """
-    path = _path(corpus, teacher)
-    ids = {sample.id for sample in corpus.samples}
-    found = {key: _reasoning(record, path) for key, record in _latest(path).items() if key in ids}
-    if not found:
-        there = sorted(file.stem for file in path.parent.glob("*.jsonl"))
-        raise DataError(
-            f"{path}: no texts by the teacher {teacher!r}; there are texts by {there or 'nobody'}; run  "
-            f"mmrad teach {corpus.path} --teacher {teacher}"
-        )
-    return found
-
-
-def verified_texts(corpus: Corpus) -> list[tuple[str, str]]:
-    """Sample id and text, as written, of every verified text; of each teacher the latest a sample.
-
-    Raises:
-        DataError: When a file of texts is damaged.
-    """
-    found: list[tuple[str, str]] = []
-    for path in sorted((corpus.path / "texts").glob("*.jsonl")):
-        for sample_id, record in _latest(path).items():
-            if record.get("verified") is not True:
-                continue
-            if not isinstance(record.get("text"), str):
-                raise DataError(
-                    f"{path}: the record of {sample_id} is verified and has no text; remove its line to redo "
-                    "its work"
-                )
-            found.append((sample_id, record["text"]))
-    return found
 
 
 def verify_corpus(corpus: Corpus, teacher: str, *, similarity: Similarity | None = None) -> TeachSummary:
@@ -156,8 +117,8 @@ def verify_corpus(corpus: Corpus, teacher: str, *, similarity: Similarity | None
         DataError: When the teacher has written nothing, or the file is damaged.
     """
     texts = read_texts(corpus, teacher)
-    path = _path(corpus, teacher)
-    records = _latest(path)
+    path = text_path(corpus, teacher)
+    records = {key: text_of(answers) for key, answers in read_answers(path).items()}
     similar = similarity or LabelSimilarity()
     outcome: list[Reasoning] = []
     changed = 0
@@ -165,13 +126,13 @@ def verify_corpus(corpus: Corpus, teacher: str, *, similarity: Similarity | None
         for sample in corpus.samples:
             if sample.id not in texts:
                 continue
-            old, record = texts[sample.id], records[sample.id]
+            old, record = texts[sample.id], records[sample.id] or {}
             checks = verify(record["text"], _truth(sample, old.view_wh), similar)
             if checks != old.checks:
                 record = {**record, "verified": passed(checks), "checks": checks}
                 journal.append(record)
                 changed += 1
-            outcome.append(_reasoning(record, path))
+            outcome.append(reasoning(record, path))
     return _summary(teacher, outcome, changed)
 
 
@@ -210,40 +171,6 @@ def _key(sample: Sample, reference: str, teacher: Teacher, budget: Budget, seed:
     asked = (teacher.name, teacher.version, seed, view_size(sample.size_wh, budget))
     parts = (sample.id, sample.category, sample.image, sample.size_wh, reference, truth, asked)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _path(corpus: Corpus, teacher: str) -> Path:
-    name = re.sub(r"[^\w.\-]+", "_", teacher)
-    return corpus.path / "texts" / f"{name}.jsonl"
-
-
-def _latest(path: Path) -> dict[str, Record]:
-    """The last record of each sample."""
-    return {str(record.get("sample_id")): record for record in read_journal(path)}
-
-
-_ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL)
-
-
-def _reasoning(record: Mapping[str, Any], path: Path) -> Reasoning:
-    try:
-        text = str(record["text"])
-        answers = _ANSWER.findall(text)
-        width, height = record["view_wh"]
-        return Reasoning(
-            sample_id=record["sample_id"],
-            think=parse(text).think,
-            answer=answers[-1] if answers else "",
-            view_wh=(int(width), int(height)),
-            teacher=record["teacher"],
-            verified=record["verified"] is True,
-            checks={name: record["checks"].get(name) is True for name in CHECKS},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{path}: the record of {record.get('sample_id')} is no teacher's text ({error!r}); remove its "
-            "line to redo its work"
-        ) from error
 
 
 def _summary(teacher: str, texts: Iterable[Reasoning], changed: int) -> TeachSummary:

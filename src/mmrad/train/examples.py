@@ -82,9 +82,9 @@ class ScriptedExamples(Dataset[Example]):
         """Choose other mirrorings, references and wordings."""
         self.epoch = epoch
 
-    def mirroring(self, index: int) -> Mirroring:
+    def mirroring(self, index: int, among: Sequence[Mirroring] = MIRRORINGS) -> Mirroring:
         """How the pair is mirrored at this reading."""
-        return random.Random(f"{self.seed}/{self.epoch}/{index}/mirroring").choice(MIRRORINGS)
+        return random.Random(f"{self.seed}/{self.epoch}/{index}/mirroring").choice(among)
 
     def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
         """The view of a query, mirrored, and its true places in pixels of the view."""

@@ -58,7 +58,7 @@ class Features(Objective):
 
     def dataset(self) -> Dataset[Any]:
         """The numbers of the examples and how they are mirrored."""
-        return _Mirrored(self.examples)
+        return _Mirrored(self.examples, tuple(self.features))
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A linear map to the features of a token's 4 patches, and the grounding head."""
@@ -161,14 +161,15 @@ def _seen(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 class _Mirrored(Dataset[tuple[int, Mirroring]]):
-    def __init__(self, examples: ScriptedExamples) -> None:
+    def __init__(self, examples: ScriptedExamples, mirrorings: Sequence[Mirroring]) -> None:
         self.examples = examples
+        self.mirrorings = mirrorings
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def __getitem__(self, index: int) -> tuple[int, Mirroring]:
-        return index, self.examples.mirroring(index)
+        return index, self.examples.mirroring(index, self.mirrorings)
 
 
 def _by_token(features: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from mmrad.errors import UsageError
 from mmrad.files import write_text
-from mmrad.train.examples import MIRRORINGS, Example, ScriptedExamples
+from mmrad.train.examples import Example, Mirroring, ScriptedExamples
 from mmrad.train.features import patch_features
 from mmrad.train.muon import Muon
 from mmrad.train.nano import build_nano, train_tokenizer, whiten_patches
@@ -32,6 +32,9 @@ TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
 
 STAGE_FILE = "stage.json"
+
+FEATURE_MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, True))
+"""How images are mirrored for the features stage, which keeps the features of each mirrored image (48 KB)."""
 
 PATCH_IMAGES = 200
 """From how many images the patch embedding of a new model is made."""
@@ -121,7 +124,7 @@ def _objective(
                 mirroring=mirroring,
                 progress=progress,
             )
-            for number, mirroring in enumerate(MIRRORINGS)
+            for number, mirroring in enumerate(FEATURE_MIRRORINGS)
         }
         return Features(examples, features, processor)
     return Pairs(examples, processor) if stage.objective == "pairs" else Texts(examples, processor)
