@@ -81,7 +81,7 @@ class FaultServer(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self.arrived = threading.Condition()
         self._script = list(script)
-        self._default = default or says(YES)
+        self.default = default or says(YES)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -92,7 +92,7 @@ class FaultServer(ThreadingHTTPServer):
         with self.arrived:
             self.calls.append(request)
             self.arrived.notify_all()
-            return self._script.pop(0) if self._script else self._default
+            return self._script.pop(0) if self._script else self.default
 
     def wait_for_calls(self, count: int) -> None:
         """Wait until that many requests have come in all; a lost process must not hang the tests."""
@@ -121,6 +121,7 @@ def says(
     model: str | None = None,
     finish: str = "stop",
     logprobs: list[dict[str, Any]] | None = None,
+    tokens: tuple[int, int] = (11, 7),
     **message: Any,
 ) -> Reply:
     """A proper answer; `model` reports another model than the asked one."""
@@ -138,9 +139,40 @@ def says(
             "object": "chat.completion",
             "model": model or call.body["model"],
             "choices": [choice],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+            "usage": dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True)),
         }
         call.send(200, json.dumps(content))
+
+    return reply
+
+
+def streams(text: str, *, cut: bool = False, reasoning: str = "") -> Reply:
+    """The answer in pieces, as server-sent events; `cut` ends the connection before the last."""
+
+    def reply(call: Call) -> None:
+        pieces = [text[i : i + 5] for i in range(0, len(text), 5)]
+        deltas = [{"reasoning_content": reasoning}] if reasoning else []
+        events: list[dict[str, Any]] = [
+            {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+            for delta in [*deltas, *({"content": piece} for piece in pieces)]
+        ]
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        usage = {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}
+        call.send_response(200)
+        call.send_header("Content-Type", "text/event-stream")
+        call.send_header("Connection", "close")
+        call.end_headers()
+        common = {
+            "id": "chat-1",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": call.body["model"],
+        }
+        for event in events if cut else [*events, end, usage]:
+            call.wfile.write(f"data: {json.dumps({**common, **event})}\n\n".encode())
+        if not cut:
+            call.wfile.write(b"data: [DONE]\n\n")
+        call.close_connection = True
 
     return reply
 

@@ -110,7 +110,7 @@ def render_answer(instances: Sequence[Instance]) -> str:
     if not instances:
         return "No."
     return "Yes. " + ", ".join(
-        f"{{'bbox_2d': {list(instance.box.rounded())}, 'label': '{_clean(instance.label)}'}}"
+        f"{{'bbox_2d': {list(instance.box.rounded())}, 'label': '{one_line(instance.label)}'}}"
         for instance in instances
     )
 
@@ -301,7 +301,7 @@ def _box(numbers: Sequence[str]) -> Box | None:
 _PLAIN = str.maketrans({"{": "(", "}": ")", "‘": "'", "’": "'", "“": '"', "”": '"'})
 
 
-def _clean(label: str) -> str:
-    """One line, without tags and the braces that delimit objects, quotes straight and escaped."""
+def one_line(label: str) -> str:
+    """A label as it stands in quotes: one line, no tags, no braces, which delimit objects, quotes escaped."""
     line = " ".join(_without_tags(label).translate(_PLAIN).split())
     return line.replace("\\", "\\\\").replace("'", "\\'")

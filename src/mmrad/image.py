@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import struct
@@ -145,6 +146,23 @@ def read_mask(path: Path) -> NDArray[np.integer]:
         values = values[_part(path, image.size)]
         values = values if values.dtype == np.uint8 else values.astype(np.int32)
     return values.max(axis=2) if values.ndim == 3 else values
+
+
+def image_hash(path: Path) -> str:
+    """A hash of what a path of an image names: the bytes of its file, and the part of it that is meant.
+
+    Returns:
+        SHA-256 in hexadecimal digits; `unreadable` where the file cannot be read, for callers
+        whose later work says why.
+    """
+    file = file_of(path)
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256")
+    except OSError:
+        return "unreadable"
+    digest.update(str(path).removeprefix(str(file)).encode())
+    return digest.hexdigest()
 
 
 def encode_png(image: RGB) -> bytes:

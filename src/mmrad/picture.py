@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
+from mmrad.box import Box
 from mmrad.image import RGB
 from mmrad.sample import Verdict
 
 ANOMALOUS = (220, 50, 32)
 NORMAL = (0, 128, 72)
+RED = (255, 0, 0)
 
 
 def annotate(image: RGB, verdict: Verdict) -> RGB:
@@ -28,6 +32,24 @@ def annotate(image: RGB, verdict: Verdict) -> RGB:
         x1, y1, x2, y2 = region.box.rounded()
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), ANOMALOUS, line)
         _caption(canvas, region.label or "anomaly", (x1, y1), line)
+    return canvas
+
+
+def mark(image: RGB, boxes: Sequence[Box]) -> RGB:
+    """Draw red boxes on a copy of the image, around their areas: what they mark stays as it is.
+
+    Args:
+        image: Shape `(height, width, 3)`.
+        boxes: In pixels of the image.
+    """
+    canvas = image.copy()
+    line = max(1, round(max(image.shape[:2]) / 250))
+    for box in boxes:
+        x1, y1, x2, y2 = box.rounded()
+        for distance in range(1, line + 1):
+            cv2.rectangle(
+                canvas, (x1 - distance, y1 - distance), (x2 - 1 + distance, y2 - 1 + distance), RED, 1
+            )
     return canvas
 
 

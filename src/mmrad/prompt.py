@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-from mmrad.answer import Instance
+from mmrad.answer import Instance, one_line
 from mmrad.errors import DataError
 from mmrad.view import View
 
@@ -81,7 +81,7 @@ class Prompts:
             references: Views of normal images.
             truth: The true places in pixels of the view; none for a normal query.
         """
-        hint = ", ".join(f"({list(place.box.rounded())}, '{place.label}')" for place in truth)
+        hint = ", ".join(f"({list(place.box.rounded())}, '{one_line(place.label)}')" for place in truth)
         told = _fill(self.teacher_anomalous, hint=hint) if truth else self.teacher_normal
         return self._messages(marked_query, references, [*self._task(references, True, None), told])
 

@@ -1,4 +1,4 @@
-"""`kill -9` of a real process during a run costs only the last group of answers and those under way."""
+"""`kill -9` of a real process during a run costs only the answers under way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmrad.bench import Run
 from mmrad.corpus import Corpus
 from servers import NO, FaultServer, after, hangs, says
 
-SAMPLES, CONCURRENCY, GROUP, KILLS = 120, 3, 8, 3
+SAMPLES, CONCURRENCY, KILLS = 120, 3, 3
 
 # A shell that starts the tests in the background lets them ignore SIGINT, which children inherit.
 BENCH = """
@@ -24,11 +24,12 @@ import sys
 from pathlib import Path
 from mmrad.bench import bench
 from mmrad.corpus import Corpus
+from mmrad.endpoint import Endpoint
 from mmrad.inspectors.openai_api import OpenAIInspector
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 corpus = Corpus(Path(sys.argv[1]))
-inspector = OpenAIInspector("m", sys.argv[3], "k", concurrency=int(sys.argv[4]))
+inspector = OpenAIInspector(Endpoint("m", sys.argv[3], concurrency=int(sys.argv[4])))
 bench(corpus, corpus.samples, inspector, Path(sys.argv[2]))
 """
 
@@ -57,7 +58,7 @@ def test_a_killed_run_resumes_and_asks_nothing_answered_again(tmp_path: Path) ->
     lines = [json.loads(line) for line in (run.path / "verdicts.jsonl").read_bytes().splitlines()]
     assert len({line["sample_id"] for line in lines}) == len(lines) == SAMPLES
     assert len(asked) == SAMPLES
-    assert asked.total() <= SAMPLES + KILLS * (CONCURRENCY + GROUP)
+    assert asked.total() <= SAMPLES + KILLS * CONCURRENCY
 
 
 def test_ctrl_c_keeps_every_answer_and_ends_soon(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from builders import make_corpus
 from mmrad.box import Box
+from mmrad.endpoint import Endpoint, is_same_model
+from mmrad.endpoint.messages import to_openai
 from mmrad.errors import ProviderError
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.coordinates import CoordinateSpace
-from mmrad.inspectors.openai_api import OpenAIInspector, to_openai
-from mmrad.inspectors.reply import is_same_model
+from mmrad.inspectors.openai_api import OpenAIInspector
 from mmrad.sample import Pair, Verdict
 from servers import (
     NO,
@@ -33,6 +34,11 @@ from servers import (
 KEY = "sk-very-secret"
 
 
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
 @pytest.fixture
 def pairs(tmp_path: Path) -> list[Pair]:
     corpus = make_corpus(tmp_path / "corpus", 4)
@@ -40,8 +46,9 @@ def pairs(tmp_path: Path) -> list[Pair]:
 
 
 def inspector(server: FaultServer, **options: Any) -> OpenAIInspector:
+    ours = {name: options.pop(name) for name in ("settings", "space", "logprobs") if name in options}
     options = {"concurrency": 1, "retries": 1, "timeout": 30.0, **options}
-    return OpenAIInspector("m", server.base_url, KEY, **options)
+    return OpenAIInspector(Endpoint("m", server.base_url, **options), **ours)
 
 
 def ask(pairs: list[Pair], *script: Reply, **options: Any) -> list[Verdict]:
@@ -219,7 +226,7 @@ def test_a_refused_key_after_an_answer_fails_its_pair_alone(pairs: list[Pair]) -
 def test_an_endpoint_that_is_down_is_raised(pairs: list[Pair]) -> None:
     url = f"http://user:{KEY}@127.0.0.1:{unused_port()}/v1"
     with pytest.raises(ProviderError, match=r"at 127\.0\.0\.1:\d+: the endpoint cannot be reached") as error:
-        list(OpenAIInspector("m", url, KEY, retries=0).inspect(pairs))
+        list(OpenAIInspector(Endpoint("m", url, retries=0)).inspect(pairs))
     assert KEY not in str(error.value)
 
 
@@ -247,7 +254,7 @@ def test_no_more_requests_are_open_than_allowed(pairs: list[Pair]) -> None:
 
 
 def test_no_pairs_need_no_endpoint() -> None:
-    assert list(OpenAIInspector("m", f"http://127.0.0.1:{unused_port()}").inspect([])) == []
+    assert list(OpenAIInspector(Endpoint("m", f"http://127.0.0.1:{unused_port()}")).inspect([])) == []
 
 
 def logprob(token: str, **chances: float) -> dict[str, Any]:
@@ -272,27 +279,30 @@ def test_the_score_is_read_at_the_verdict(pairs: list[Pair]) -> None:
 
 
 def test_the_key_of_a_run_holds_no_secret() -> None:
-    key = OpenAIInspector("m", f"https://user:{KEY}@host.example:8443/v1/?token={KEY}", KEY).key()
+    key = OpenAIInspector(Endpoint("m", f"https://user:{KEY}@host.example:8443/v1/?token={KEY}")).key()
     assert KEY not in json.dumps(key)
     assert key["base_url"] == "https://host.example:8443/v1"
 
 
 def test_each_setting_changes_the_key() -> None:
-    plain = OpenAIInspector("m", "http://a/v1").key()
+    there = Endpoint("m", "http://a/v1")
+    plain = OpenAIInspector(there).key()
     others = [
-        OpenAIInspector("n", "http://a/v1"),
-        OpenAIInspector("m", "http://b/v1"),
-        OpenAIInspector("m", "http://a/v1", space=CoordinateSpace.UNIT),
-        OpenAIInspector("m", "http://a/v1", logprobs=True),
-        OpenAIInspector("m", "http://a/v1", token_param="max_completion_tokens"),
-        OpenAIInspector("m", "http://a/v1", settings=InspectionSettings(seed=1)),
+        OpenAIInspector(Endpoint("n", "http://a/v1")),
+        OpenAIInspector(Endpoint("m", "http://b/v1")),
+        OpenAIInspector(there, space=CoordinateSpace.UNIT),
+        OpenAIInspector(there, logprobs=True),
+        OpenAIInspector(Endpoint("m", "http://a/v1", token_param="max_completion_tokens")),
+        OpenAIInspector(Endpoint("m", "http://a/v1", system=False)),
+        OpenAIInspector(Endpoint("m", "http://a/v1", extra={"reasoning_effort": "low"})),
+        OpenAIInspector(there, InspectionSettings(seed=1)),
     ]
     assert all(other.key() != plain for other in others)
-    assert OpenAIInspector("m", "http://a/v1/", "k", concurrency=2, retries=0, name="x").key() == plain
+    assert OpenAIInspector(Endpoint("m", "http://a/v1/", concurrency=2, retries=0), name="x").key() == plain
 
 
 def test_no_key_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ProviderError, match="set OPENAI_API_KEY"):
-        OpenAIInspector("m")
+        OpenAIInspector(Endpoint("m"))

@@ -1,7 +1,10 @@
 """Retrieval over small corpora with real features."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import appendix_b
 import cv2
 import huggingface_hub
 import numpy as np
@@ -13,6 +16,7 @@ from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.errors import DataError, ProviderError, UsageError
 from mmrad.image import encode_png
 from mmrad.reference import retrieve
+from mmrad.reference.align import histograms
 from mmrad.reference.features import extractor, load_lite0, network_input
 from mmrad.sample import Region, Sample
 
@@ -70,6 +74,44 @@ def test_the_best_aligned_normal_comes_first(tmp_path):
     assert same.image == "nut/train/3.png"
     assert same.distance == pytest.approx(0, abs=1e-6)
     assert seen[-1] == (11, 11)
+
+
+def test_the_references_are_those_of_appendix_b(tmp_path, monkeypatch):
+    corpus, codes = nut(tmp_path), []
+
+    def recorded(found, entries, grid):
+        codes.extend(found.tolist())
+        return histograms(found, entries, grid)
+
+    monkeypatch.setattr(sys.modules[retrieve.__module__], "histograms", recorded)
+    retrieve(corpus, top=3)
+    # Normal images first, then the others, each once.
+    images = sorted((sample.image for sample in corpus.samples), key=lambda image: "/train/" not in image)
+    tables = {
+        image: appendix_b.smoothed(appendix_b.block_histograms(one, 12, 5))
+        for image, one in zip(images, codes, strict=True)
+    }
+    for sample in corpus.samples:
+        normals = [image for image in images[:5] if image != sample.image]
+        best, distances = appendix_b.nearest(
+            [tables[image] for image in normals], tables[sample.image], ignored=5, top=3
+        )
+        chosen = corpus.references[sample.id]
+        assert [reference.image for reference in chosen] == [normals[index] for index in best]
+        assert [reference.distance for reference in chosen] == distances
+
+
+def test_samples_on_one_image_have_the_same_references(tmp_path):
+    corpus = nut(tmp_path)
+    twice = [replace(sample, id=f"{sample.id}-again") for sample in corpus.samples]
+    corpus = write_corpus(tmp_path, corpus.manifest.sources, [*corpus.samples, *twice])
+    seen = []
+    retrieve(corpus, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (11, 11)
+    for sample in corpus.samples[:11]:
+        first, second = (corpus.references[name] for name in (sample.id, f"{sample.id}-again"))
+        assert [reference.image for reference in first] == [reference.image for reference in second]
+        assert sample.image not in {reference.image for reference in second}
 
 
 def test_nothing_is_its_own_reference(tmp_path):

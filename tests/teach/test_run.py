@@ -15,7 +15,7 @@ from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.errors import DataError
 from mmrad.sample import Region
-from mmrad.teach import ScriptedTeacher, domain_knowledge, read_texts, run_teacher, verify_corpus
+from mmrad.teach import ScriptedTeacher, Tally, Teaching, chosen_texts, read_texts, teach
 from mmrad.view import Budget
 
 BUDGET = Budget(max_pixels=140 * 140)
@@ -41,7 +41,12 @@ class Liar(ScriptedTeacher):
     name = "org/liar"
 
     def write(self, *args, **kwargs):
-        return render("All is well.", ())
+        return render("All is well with every part.", ())
+
+
+def run(corpus: Corpus, teacher: ScriptedTeacher, samples=None, **how) -> Tally:
+    [tally] = teach(corpus, [teacher], samples, Teaching(**{"budget": BUDGET, **how}))
+    return tally
 
 
 def lines(corpus: Corpus, name: str = "scripted") -> list[bytes]:
@@ -60,13 +65,11 @@ def rewritten(corpus: Corpus, **changes: object) -> Corpus:
 
 def test_every_sample_gets_a_verified_text(corpus):
     seen = []
-    summary = run_teacher(
-        corpus, ScriptedTeacher(), budget=BUDGET, progress=lambda done, total: seen.append((done, total))
-    )
-    assert (summary.texts, summary.verified, summary.changed) == (4, 4, 4)
-    assert set(summary.passed.values()) == {4}
-    assert seen == [(i, 4) for i in range(1, 5)]
-    assert "4 verified (100.0 %)" in summary.describe()
+    tally = run(corpus, ScriptedTeacher(), progress=lambda state: seen.append((state.done, state.total)))
+    assert (tally.total, tally.done, tally.verified, tally.answers) == (4, 4, 4, 4)
+    assert not tally.failed_checks
+    assert seen[0] == (0, 4) and seen[-1] == (4, 4)
+    assert "4 of 4 samples have a verified text (100.0 %)" in tally.describe()
     texts = read_texts(corpus, "scripted")
     two = texts["made/nut/test/two"]
     assert two.verified
@@ -78,117 +81,111 @@ def test_every_sample_gets_a_verified_text(corpus):
 
 
 def test_running_again_asks_nobody(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     before = lines(corpus)
     teacher = Counting()
-    summary = run_teacher(corpus, teacher, budget=BUDGET)
-    assert (teacher.asked, summary.changed, summary.texts) == (0, 0, 4)
+    tally = run(corpus, teacher)
+    assert (teacher.asked, tally.answers, tally.verified) == (0, 0, 4)
     assert lines(corpus) == before
 
 
 def test_texts_do_not_depend_on_which_samples_are_asked(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET, samples=corpus.samples[2:])
+    run(corpus, ScriptedTeacher(), corpus.samples[2:])
     some = read_texts(corpus, "scripted")
     assert len(some) == 2
     (corpus.path / "texts/scripted.jsonl").unlink()
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     assert some.items() <= read_texts(corpus, "scripted").items()
 
 
 @pytest.mark.parametrize("change", ["seed", "budget", "version", "reference"])
 def test_what_changes_a_text_makes_it_anew(corpus, change):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     teacher = Counting()
     if change == "version":
         teacher.version = "other"
     if change == "reference":
-        corpus.write_references(replace(some[0], image="fine.png") for some in corpus.references.values())
+        corpus.write_references(replace(some[0], image="one.png") for some in corpus.references.values())
     budget = Budget(max_pixels=84 * 84) if change == "budget" else BUDGET
-    run_teacher(corpus, teacher, budget=budget, seed=int(change == "seed"))
+    run(corpus, teacher, budget=budget, seed=int(change == "seed"))
     assert teacher.asked == 4
 
 
 def test_a_changed_truth_is_taught_again_and_fails_verification_until_then(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     corpus = rewritten(corpus, regions=(Region(Box(70, 30, 120, 60), "red stain"),))
-    summary = verify_corpus(corpus, "scripted")
-    assert (summary.texts, summary.verified, summary.changed) == (4, 3, 1)
-    assert summary.passed == {"parses": 4, "verdict": 4, "count": 4, "iou": 3, "label": 3, "box_in_think": 4}
     assert not read_texts(corpus, "scripted")["made/nut/test/one"].verified
-    assert verify_corpus(corpus, "scripted").changed == 0
+    assert "made/nut/test/one" not in chosen_texts(corpus)
     teacher = Counting()
-    assert run_teacher(corpus, teacher, budget=BUDGET).verified == 4
+    assert run(corpus, teacher).verified == 4
     assert teacher.asked == 1
 
 
 def test_wrong_texts_are_kept_as_such(corpus):
-    summary = run_teacher(corpus, Liar(), budget=BUDGET)
-    assert (summary.texts, summary.verified) == (4, 2)
-    assert summary.passed["verdict"] == 2
+    tally = run(corpus, Liar())
+    assert (tally.answers, tally.verified) == (4, 2)
+    assert tally.failed_checks["verdict"] == 2
     assert len(lines(corpus, "org_liar")) == 4
     assert not read_texts(corpus, "org/liar")["made/nut/test/two"].verified
 
 
 def test_a_torn_line_is_done_again(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     whole = lines(corpus)
     path = corpus.path / "texts/scripted.jsonl"
     path.write_bytes(b"".join(whole)[:-20])
     assert len(read_texts(corpus, "scripted")) == 3
     teacher = Counting()
-    run_teacher(corpus, teacher, budget=BUDGET)
+    run(corpus, teacher)
     assert teacher.asked == 1
     assert lines(corpus) == whole
 
 
 def test_a_kill_loses_nothing_that_was_on_disk(corpus):
-    """A process is killed while it teaches the fourth of four samples, having flushed each line."""
+    """A process is killed while it teaches the fourth of four samples, ."""
     code = (
         "from pathlib import Path; import sys; sys.path.insert(0, sys.argv[2]);"
-        "import mmrad.teach.run as run; from mmrad.corpus import Corpus; from mmrad.journal import Journal;"
-        "from test_run import BUDGET, Counting;"
-        "run.Journal = lambda path: Journal(path, group=1);"
-        "run.run_teacher(Corpus(Path(sys.argv[1])), Counting(kill_at=4), budget=BUDGET)"
+        "from mmrad.corpus import Corpus; from test_run import Counting, run;"
+        "run(Corpus(Path(sys.argv[1])), Counting(kill_at=4))"
     )
     arguments = [sys.executable, "-c", code, str(corpus.path), str(Path(__file__).parent)]
     killed = subprocess.run(arguments, check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(lines(corpus)) == 3
     teacher = Counting()
-    assert run_teacher(corpus, teacher, budget=BUDGET).texts == 4
+    assert run(corpus, teacher).verified == 4
     assert teacher.asked == 1
 
 
-def test_a_failure_keeps_what_was_written(corpus):
+def test_an_unreadable_image_fails_alone(corpus):
     (corpus.path / "raw/two.png").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"two\.png: not a readable image"):
-        run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
-    assert len(lines(corpus)) == 3
+    tally = run(corpus, ScriptedTeacher())
+    assert (tally.done, tally.verified) == (4, 3)
+    [reason] = tally.unreadable
+    assert reason.startswith("made/nut/test/two: ") and "two.png: not a readable image" in reason
+    assert "1 samples with unreadable images" in tally.describe()
 
 
-def test_an_image_of_another_size_is_refused(corpus):
-    corpus = rewritten(corpus, size_wh=(131, 70))
-    with pytest.raises(DataError, match=r"\(130, 70\) pixels wide and high, the corpus says \(131, 70\)"):
-        run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+def test_an_image_of_another_size_fails_alone(corpus):
+    tally = run(rewritten(corpus, size_wh=(131, 70)), ScriptedTeacher())
+    [reason] = tally.unreadable
+    assert "(130, 70) pixels wide and high, the corpus says (131, 70)" in reason
 
 
 def test_samples_need_references(corpus):
     corpus.write_references([])
     with pytest.raises(DataError, match="has no reference; run  mmrad reference"):
-        run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+        run(corpus, ScriptedTeacher())
 
 
 def test_texts_that_do_not_exist_are_an_error(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
-    for read in (read_texts, verify_corpus):
-        with pytest.raises(
-            DataError, match=r"no texts by the teacher 'gpt'; there are texts by \['scripted'\]"
-        ):
-            read(corpus, "gpt")
+    run(corpus, ScriptedTeacher())
+    with pytest.raises(DataError, match=r"no texts by the teacher 'gpt'; there are texts by \['scripted'\]"):
+        read_texts(corpus, "gpt")
 
 
 def test_a_foreign_record_is_named(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     record = json.loads(lines(corpus)[0])
     del record["text"]
     (corpus.path / "texts/scripted.jsonl").write_text(json.dumps(record) + "\n")
@@ -198,14 +195,8 @@ def test_a_foreign_record_is_named(corpus):
         read_texts(corpus, "scripted")
 
 
-def test_domain_knowledge_lists_the_labels_of_each_category(corpus):
-    assert domain_knowledge(corpus) == {"nut": ("red stain",)}
-    more = rewritten(corpus, regions=(Region(Box(1, 1, 9, 9), "bent"), Region(Box(1, 1, 9, 9), "red stain")))
-    assert domain_knowledge(more) == {"nut": ("bent", "red stain")}
-
-
 def test_the_written_places_are_those_of_the_truth_in_the_view(corpus):
-    run_teacher(corpus, ScriptedTeacher(), budget=BUDGET)
+    run(corpus, ScriptedTeacher())
     (text,) = (t for t in read_texts(corpus, "scripted").values() if t.sample_id.endswith("/one"))
     (found,) = parse(f"<think></think><answer>{text.answer}</answer>").instances
     sx, sy = text.view_wh[0] / 130, text.view_wh[1] / 70

@@ -19,6 +19,7 @@ from mmrad.bench.records import verdict_to_record
 from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, read_lines
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
+from mmrad.image import image_hash
 from mmrad.inspectors.base import Inspector, failed_verdict
 from mmrad.journal import Journal
 from mmrad.sample import Pair, Sample, Status, Verdict
@@ -140,19 +141,11 @@ class _Keys:
 
     def __init__(self, inspector: dict[str, Any]) -> None:
         self._inspector = json.dumps(inspector, sort_keys=True)
-        self._file_hash = lru_cache(maxsize=1 << 16)(_file_hash)  # one reference serves many queries
+        self._image_hash = lru_cache(maxsize=1 << 16)(image_hash)  # one reference serves many queries
 
     def of(self, pair: Pair) -> str:
-        images = [self._file_hash(path) for path in (pair.image, *pair.references)]
+        images = [self._image_hash(path) for path in (pair.image, *pair.references)]
         return hashlib.sha256("\n".join([self._inspector, *images, pair.sample.id]).encode()).hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return "unreadable"  # the inspector says why in its verdict, which is asked again
 
 
 def _describe(

@@ -28,8 +28,7 @@ def demo(
     from mmrad.reference import retrieve
     from mmrad.report import write_report
     from mmrad.sources import build_corpus
-    from mmrad.teach import ScriptedTeacher, run_teacher, verify_corpus
-    from mmrad.view import Budget
+    from mmrad.teach import ScriptedTeacher, Teaching, teach, verify_corpus
 
     if not (out / "corpus" / "references.parquet").exists():
         _say("1/7 factory: products and defects in the raw layouts of four real datasets")
@@ -44,7 +43,7 @@ def demo(
     corpus = Corpus(out / "corpus")
     _say("4/7 teach: think-then-answer texts")
     with progress("teach") as update:
-        run_teacher(corpus, ScriptedTeacher(), budget=Budget(), progress=update)
+        teach(corpus, [ScriptedTeacher()], teaching=Teaching(progress=counted(update)))
     _say("5/7 verify: " + verify_corpus(corpus, ScriptedTeacher.name).describe())
     samples = corpus.select(splits=["test"])
     samples = sorted(random.Random(0).sample(samples, min(queries, len(samples))), key=lambda s: s.id)

@@ -51,9 +51,10 @@ def make_inspector(
         concurrency: Requests at once for an endpoint.
     """
     if base_url is not None:
+        from mmrad.endpoint import Endpoint
         from mmrad.inspectors.openai_api import OpenAIInspector
 
-        return OpenAIInspector(model, base_url=base_url, settings=settings, concurrency=concurrency)
+        return OpenAIInspector(Endpoint(model, base_url, concurrency=concurrency), settings)
     folder: str | Path = bundled_nano() if model in BUNDLED else model
     try:
         from mmrad.inspectors.local import LocalInspector

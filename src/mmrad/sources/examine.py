@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from mmrad.curate.labels import plain_label
 from mmrad.curate.masks import regions_from_mask
 from mmrad.curate.quality import Measures, measure
 from mmrad.errors import DataError
-from mmrad.image import file_of, read_image, read_mask
+from mmrad.image import file_of, image_hash, read_image, read_mask
 from mmrad.sample import Region, Sample
 from mmrad.sources.base import MaskFile, RawSample, Rejection
 
@@ -68,7 +67,7 @@ def examine(context: Context, raw: RawSample) -> Examined:
         # The root is this machine's business; the list may travel with the corpus.
         reason = str(error).replace(f"{context.root}{os.sep}", "")
         return Examined(rejection=Rejection(raw.image, reason, context.source))
-    return Examined(_sample(context, raw, regions, size_wh), measure(image), _sha256(path))
+    return Examined(_sample(context, raw, regions, size_wh), measure(image), image_hash(path))
 
 
 def _sample(context: Context, raw: RawSample, regions: Sequence[Region], size_wh: tuple[int, int]) -> Sample:
@@ -87,14 +86,6 @@ def _sample(context: Context, raw: RawSample, regions: Sequence[Region], size_wh
         provenance=raw.provenance,
         given_references=raw.given_references,
     )
-
-
-def _sha256(path: Path) -> str:
-    file = file_of(path)
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256")
-    digest.update(path.name.removeprefix(file.name).encode())
-    return digest.hexdigest()
 
 
 def _marked(root: Path, raw: RawSample, mask: MaskFile, size_wh: tuple[int, int]) -> list[Region]:

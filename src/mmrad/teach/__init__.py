@@ -1,23 +1,29 @@
 """Teaching: reasoning texts for the samples of a corpus, and their verification."""
 
+from mmrad.teach.course import Tally
 from mmrad.teach.knowledge import domain_knowledge
-from mmrad.teach.run import TeachSummary, run_teacher, verify_corpus
-from mmrad.teach.scripted import ScriptedTeacher, Teacher
+from mmrad.teach.mllm import MLLMTeacher
+from mmrad.teach.plan import Plan, plan
+from mmrad.teach.run import Teaching, teach
+from mmrad.teach.scripted import ScriptedTeacher
 from mmrad.teach.similarity import LabelSimilarity
 from mmrad.teach.texts import chosen_texts, read_texts, teachers
-from mmrad.teach.verify import passed, verify
+from mmrad.teach.verify import Limits, passed, verify
 
 __all__ = [
     "LabelSimilarity",
+    "Limits",
+    "MLLMTeacher",
+    "Plan",
     "ScriptedTeacher",
-    "TeachSummary",
-    "Teacher",
+    "Tally",
+    "Teaching",
     "chosen_texts",
     "domain_knowledge",
     "passed",
+    "plan",
     "read_texts",
-    "run_teacher",
+    "teach",
     "teachers",
     "verify",
-    "verify_corpus",
 ]

@@ -1,183 +1,209 @@
-"""Teaching a corpus: one verified text for each sample, kept as soon as it is written."""
+"""Teaching a corpus: teachers write until each sample has a verified text, within a cap on money."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
-from mmrad.answer import Instance
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError
+from mmrad.endpoint.background import in_background
+from mmrad.errors import DataError, UsageError
 from mmrad.image import read_image
-from mmrad.journal import Journal, Record
-from mmrad.sample import Pair, Reasoning, Sample
-from mmrad.teach.scripted import Teacher
+from mmrad.journal import Journal
+from mmrad.sample import Pair, Sample
+from mmrad.teach.batches import Batches
+from mmrad.teach.course import FINAL, Course, Keys, Tally
+from mmrad.teach.lesson import Earlier, Lesson, Teacher, Writer, prepare
+from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.similarity import LabelSimilarity
-from mmrad.teach.texts import read_answers, read_texts, reasoning, text_of, text_path
-from mmrad.teach.verify import CHECKS, Similarity, passed, verify
-from mmrad.view import Budget, View, make_view, rescale, view_size
-
-Progress = Callable[[int, int], None]
+from mmrad.teach.spending import Spending, request_estimate
+from mmrad.teach.texts import read_answers, text_path
+from mmrad.teach.verify import Limits, Similarity
+from mmrad.view import Budget, make_view
 
 
 @dataclass(frozen=True, slots=True)
-class TeachSummary:
-    """How the texts of a teacher did.
+class Teaching:
+    """How a corpus is taught.
 
     Attributes:
-        teacher: Name of the teacher.
-        texts: Number of texts.
-        verified: How many of them passed all checks.
-        passed: How many passed each check.
-        changed: How many were written in this call, or verified with another outcome than before.
+        budget: Area of the views, in pixels.
+        seed: Seed of all choices.
+        limits: Thresholds of verification.
+        similarity: Compares labels; None means the bundled sentence embeddings.
+        max_cost: US dollars that the texts of these teachers may cost, those of earlier calls included.
+        progress: Called with the state of the present course, at its start and after each sample.
     """
 
-    teacher: str
-    texts: int
-    verified: int
-    passed: dict[str, int]
-    changed: int
-
-    def describe(self) -> str:
-        """One line for people."""
-        checks = ", ".join(f"{name} {self._share(count)}" for name, count in self.passed.items())
-        return (
-            f"{self.teacher}: {self.texts} texts ({self.changed} new or changed), "
-            f"{self.verified} verified ({self._share(self.verified)}): {checks}"
-        )
-
-    def _share(self, count: int) -> str:
-        return f"{100 * count / self.texts:.1f} %" if self.texts else "-"
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+    similarity: Similarity | None = None
+    max_cost: float | None = None
+    progress: Callable[[Tally], None] | None = None
 
 
-def run_teacher(
+def teach(
     corpus: Corpus,
-    teacher: Teacher,
-    *,
-    budget: Budget,
+    teachers: Sequence[Teacher],
     samples: Sequence[Sample] | None = None,
-    seed: int = 0,
-    similarity: Similarity | None = None,
-    progress: Progress | None = None,
-) -> TeachSummary:
-    """Have a teacher write a text for each sample, verify it and append it to the corpus.
+    teaching: Teaching = Teaching(),
+) -> list[Tally]:
+    """Have teachers write texts: the first for all samples, each further one for those still without.
 
-    Called again, it writes only what is missing or would now be another text: a line is kept while its
-    teacher, seed, view size, truth and images are the same.
+    Every answer is verified and appended to `texts/TEACHER.jsonl` as it comes. Called again, only what is
+    missing is asked for: an answer counts while teacher, parameters, prompt, view size, truth and the bytes
+    of the images are the same. Answers that failed for the server's sake, and samples with tries left, are
+    asked for again.
 
     Args:
         corpus: A corpus with references.
-        teacher: Who writes.
-        budget: Area of the views, in pixels.
+        teachers: Cheap ones first.
         samples: Samples of the corpus; None means all.
-        seed: Seed of the teacher's choices.
-        similarity: Compares labels; None means the bundled sentence embeddings.
-        progress: Called with samples done and samples in all.
+        teaching: How.
 
     Returns:
-        The summary over all texts of the samples, those of earlier calls included.
+        How each teacher's course ended; when the cap on money stopped one, the later ones are not begun.
 
     Raises:
-        DataError: When a sample has no reference, an image is unreadable or of another size than recorded, or
-            the file of texts is damaged.
+        DataError: When a sample has no reference, or a file of texts is damaged.
+        UsageError: When there is a cap on money and a teacher without a price.
+        ProviderError: When a teacher cannot answer at all.
     """
+    spending = _spending(corpus, teachers, teaching.max_cost)
     pairs = corpus.pairs(corpus.samples if samples is None else samples)
-    path = text_path(corpus, teacher.name)
-    known = read_answers(path)
-    similar = similarity or LabelSimilarity()
-    view_of = lru_cache(maxsize=16)(lambda image: make_view(read_image(image), budget))
-    written = 0
-    records = []
-    with Journal(path) as journal:
-        for done, pair in enumerate(pairs, 1):
-            key = _key(pair.sample, corpus.references[pair.sample.id][0].image, teacher, budget, seed)
-            record = text_of([r for r in known.get(pair.sample.id, ()) if r.get("key") == key])
-            if record is None:
-                record = {"key": key, **_taught(pair, teacher, view_of, seed, similar)}
-                journal.append(record)
-                written += 1
-            records.append(reasoning(record, path))
-            if progress:
-                progress(done, len(pairs))
-    return _summary(teacher.name, records, written)
+    similarity = teaching.similarity or LabelSimilarity()
+    tallies: list[Tally] = []
+    for teacher in teachers:
+        lessons = _Lessons(corpus, teacher, pairs, teaching, similarity, spending)
+        tallies.append(lessons.run())
+        pairs = lessons.unverified()
+        if spending.stopped or not pairs:
+            break
+    return tallies
 
 
-def verify_corpus(corpus: Corpus, teacher: str, *, similarity: Similarity | None = None) -> TeachSummary:
-    """Verify the texts of a teacher again, against the truth the corpus has now, without asking anybody.
-
-    Outcomes that changed are written into the corpus.
-
-    Raises:
-        DataError: When the teacher has written nothing, or the file is damaged.
-    """
-    texts = read_texts(corpus, teacher)
-    path = text_path(corpus, teacher)
-    records = {key: text_of(answers) for key, answers in read_answers(path).items()}
-    similar = similarity or LabelSimilarity()
-    outcome: list[Reasoning] = []
-    changed = 0
-    with Journal(path) as journal:
-        for sample in corpus.samples:
-            if sample.id not in texts:
-                continue
-            old, record = texts[sample.id], records[sample.id] or {}
-            checks = verify(record["text"], _truth(sample, old.view_wh), similar)
-            if checks != old.checks:
-                record = {**record, "verified": passed(checks), "checks": checks}
-                journal.append(record)
-                changed += 1
-            outcome.append(reasoning(record, path))
-    return _summary(teacher, outcome, changed)
+def _spending(corpus: Corpus, teachers: Sequence[Teacher], limit: float | None) -> Spending:
+    if limit is None:
+        return Spending()
+    free = [teacher.name for teacher in teachers if teacher.price is None and teacher.key().get("model")]
+    if free:
+        raise UsageError(f"--max-cost needs the price of {', '.join(free)}; give it (USD per million tokens)")
+    answers = (read_answers(text_path(corpus, teacher.name)) for teacher in teachers)
+    costs = (
+        record.get("dollars") or 0.0 for some in answers for records in some.values() for record in records
+    )
+    return Spending(limit, sum(costs))
 
 
-def _taught(
-    pair: Pair, teacher: Teacher, view_of: Callable[[Path], View], seed: int, similarity: Similarity
-) -> Record:
-    sample = pair.sample
-    view, reference = view_of(pair.image), view_of(pair.references[0])
-    if view.original_wh != sample.size_wh:
-        raise DataError(
-            f"{pair.image}: the image is {view.original_wh} pixels wide and high, the corpus says "
-            f"{sample.size_wh}; build the corpus again"
+class _Lessons:
+    """One teacher's course, its samples side by side."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        teacher: Teacher,
+        pairs: Sequence[Pair],
+        teaching: Teaching,
+        similarity: Similarity,
+        spending: Spending,
+    ) -> None:
+        self.teacher, self.teaching, self.spending = teacher, teaching, spending
+        self.path = text_path(corpus, teacher.name)
+        self.pairs = pairs
+        self._similarity = similarity
+        self._view_of = lru_cache(maxsize=16)(lambda path: make_view(read_image(path), self.teaching.budget))
+
+    def run(self) -> Tally:
+        teaching = self.teaching
+        with Journal(self.path) as journal:
+            self.course = course = Course(
+                self.teacher,
+                journal,
+                read_answers(self.path),
+                similarity=self._similarity,
+                limits=teaching.limits,
+                total=len(self.pairs),
+            )
+            keys = Keys(self.teacher, teaching.budget, teaching.seed)
+            keyed = ((pair, keys.of(pair)) for pair in self.pairs)
+            open_pairs = [(pair, key) for pair, key in keyed if course.enter(pair.sample.id, key)]
+            self._tell()
+            if isinstance(self.teacher, MLLMTeacher) and self.teacher.batch:
+                self._in_batches(self.teacher, open_pairs)
+            else:
+                self._side_by_side(open_pairs)
+            course.tally.stopped = self.spending.stopped
+        self._tell()
+        return course.tally
+
+    def _side_by_side(self, pairs: Sequence[tuple[Pair, str]]) -> None:
+        teacher = self.teacher
+        done = in_background(
+            len(pairs),
+            lambda writer, index: self._one(writer, *pairs[index]),
+            teacher.connect,
+            teacher.concurrency,
         )
-    truth = _truth(sample, view.size_wh)
-    rng = random.Random(f"{seed}/{sample.id}")
-    text = teacher.write(view.image, reference.image, view, truth, sample.category, rng)
-    checks = verify(text, truth, similarity)
-    return {
-        "sample_id": sample.id,
-        "teacher": teacher.name,
-        "view_wh": list(view.size_wh),
-        "text": text,
-        "verified": passed(checks),
-        "checks": checks,
-    }
+        with closing(done):
+            for _ in done:
+                self._tell()
 
+    def _in_batches(self, teacher: MLLMTeacher, pairs: Sequence[tuple[Pair, str]]) -> None:
+        batches = Batches(
+            teacher,
+            self.course,
+            self.path.with_suffix(".batches"),
+            prepare=self._prepare,
+            spending=self.spending,
+            tell=self._tell,
+        )
+        batches.run(pairs)
 
-def _truth(sample: Sample, view_wh: tuple[int, int]) -> list[Instance]:
-    """The true places in pixels of a view of that size."""
-    return [Instance(rescale(region.box, sample.size_wh, view_wh), region.label) for region in sample.regions]
+    def _prepare(self, pair: Pair) -> Lesson:
+        return prepare(pair, self._view_of, self.teaching.seed)
 
+    def unverified(self) -> list[Pair]:
+        """The pairs without a verified text by this teacher."""
+        return [pair for pair in self.pairs if pair.sample.id not in self.course.verified]
 
-def _key(sample: Sample, reference: str, teacher: Teacher, budget: Budget, seed: int) -> str:
-    """A hash of everything that can change the text; images count by their path in the source."""
-    truth = [(region.box.xyxy, region.label) for region in sample.regions]
-    asked = (teacher.name, teacher.version, seed, view_size(sample.size_wh, budget))
-    parts = (sample.id, sample.category, sample.image, sample.size_wh, reference, truth, asked)
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    def _tell(self) -> None:
+        if self.teaching.progress:
+            self.teaching.progress(self.course.tally)
 
+    async def _one(self, writer: Writer, pair: Pair, key: str) -> None:
+        """Ask about a sample until it is verified, no try is left, or the teacher fails."""
+        if self.spending.stopped:
+            return
+        sample_id = pair.sample.id
+        try:
+            lesson = await asyncio.to_thread(self._prepare, pair)
+        except DataError as error:
+            self.course.skip(sample_id, str(error))
+            return
+        while turn := self.course.turn(sample_id):
+            answers = (self._ask(writer, lesson, key, number, turn.earlier) for number in turn.numbers)
+            if not all(await asyncio.gather(*answers)):
+                break
+        self.course.finish(sample_id)
 
-def _summary(teacher: str, texts: Iterable[Reasoning], changed: int) -> TeachSummary:
-    counts: Counter[str] = Counter()
-    total = verified = 0
-    for text in texts:
-        total += 1
-        verified += text.verified
-        counts.update(name for name, good in text.checks.items() if good)
-    return TeachSummary(teacher, total, verified, {name: counts[name] for name in CHECKS}, changed)
+    async def _ask(
+        self, writer: Writer, lesson: Lesson, key: str, number: int, earlier: Earlier | None
+    ) -> bool:
+        """Ask once and keep the answer; whether there is one that may be followed by another."""
+        estimate = request_estimate(self.teacher.price, lesson, earlier)
+        if not self.spending.reserve(estimate):
+            return False
+        spent = 0.0 if self.teacher.price else None
+        try:
+            reply = await writer.write(lesson, earlier, number)
+            if self.teacher.price:
+                spent = self.teacher.price.cost(reply.usage)
+        finally:
+            self.spending.settle(estimate, spent)
+        checks = await asyncio.to_thread(self.course.check, lesson, reply)
+        self.course.record(lesson, key, number, reply, checks)
+        return reply.status in FINAL

@@ -8,13 +8,18 @@ which cell of a 5 x 5 grid something differs, how it looks and what it is, how l
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from mmrad.answer import Instance, render
 from mmrad.box import Box
+from mmrad.endpoint import Reply
 from mmrad.image import RGB
+from mmrad.teach.lesson import Earlier, Lesson
 from mmrad.teach.measure import Change, change_in, lightness_shift
+from mmrad.teach.texts import SCRIPTED
 from mmrad.view import View
 
 GRID = 5
@@ -70,18 +75,24 @@ _NORMAL_ALONE = (
 _NORMAL_END = ("Nothing is anomalous.", "This {category} is normal.", "There is no anomaly.")
 
 
-class Teacher(Protocol):
-    """Writes the reasoning text of a pair whose truth it is told.
+class ScriptedTeacher:
+    """Writes from measurements: place, change against the reference, label, size and box."""
 
-    Attributes:
-        name: Names the file of its texts.
-        version: Anything but the pair that its texts depend on: model, parameters, prompts, wording.
-    """
+    name = SCRIPTED
+    version = "2"
+    tries = 1
+    best_of = 1
+    concurrency = 1
+    price = None
 
-    @property
-    def name(self) -> str: ...  # noqa: D102 - see the class
-    @property
-    def version(self) -> str: ...  # noqa: D102 - see the class
+    def key(self) -> dict[str, Any]:
+        """See `Teacher.key`."""
+        return {"teacher": self.name, "version": self.version}
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[_Writer]:
+        """Start working."""
+        yield _Writer(self)
 
     def write(
         self,
@@ -92,7 +103,7 @@ class Teacher(Protocol):
         category: str,
         rng: random.Random,
     ) -> str:
-        """The whole text, `<think>…</think><answer>…</answer>`.
+        """The whole text, `<think>…</think><answer>…</answer>`; boxes in whole pixels, in order of the grid.
 
         Args:
             query: Pixels of the query as the model sees it.
@@ -102,25 +113,6 @@ class Teacher(Protocol):
             category: Product category.
             rng: Source of all choices.
         """
-        ...
-
-
-class ScriptedTeacher:
-    """Writes from measurements: place, change against the reference, label, size and box."""
-
-    name = "scripted"
-    version = "2"
-
-    def write(
-        self,
-        query: RGB,
-        reference: RGB | None,
-        view: View,
-        truth: Sequence[Instance],
-        category: str,
-        rng: random.Random,
-    ) -> str:
-        """The whole text, see `Teacher.write`; boxes are in whole pixels, in the order of the grid."""
         opening = rng.choice(_WITHOUT_REFERENCE if reference is None else _WITH_REFERENCE)
         opening = f"{opening}, {_COUNTS[len(truth)] if len(truth) < len(_COUNTS) else len(truth)}"
         if not truth:
@@ -137,6 +129,16 @@ class ScriptedTeacher:
             items = [item.format(**_facts(place, query, reference, size_wh)) for place in places]
             think = " ".join([rng.choice(_COUNT).format(opening=opening), *items])
         return render(think, places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    teacher: ScriptedTeacher
+
+    async def write(self, lesson: Lesson, earlier: Earlier | None, number: int) -> Reply:
+        rng = random.Random(lesson.seed)
+        query, reference, category = lesson.query, lesson.reference.image, lesson.sample.category
+        return Reply("ok", self.teacher.write(query.image, reference, query, lesson.truth, category, rng))
 
 
 def _normal(opening: str, query: RGB, reference: RGB | None, category: str, rng: random.Random) -> str:

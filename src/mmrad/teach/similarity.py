@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ class LabelSimilarity:
     def __init__(self) -> None:
         self._model: SentenceTransformer | None = None
         self._embeddings: dict[str, NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, first: str, second: str) -> float:
         """Similarity in [-1, 1]; 1 for equal labels, case and spacing aside, 0 when one of them is empty.
@@ -34,7 +36,8 @@ class LabelSimilarity:
             return 1.0
         if not a or not b:
             return 0.0
-        return float(np.clip(self._embedding(a) @ self._embedding(b), -1, 1))
+        with self._lock:  # texts are verified in several threads
+            return float(np.clip(self._embedding(a) @ self._embedding(b), -1, 1))
 
     def _embedding(self, label: str) -> NDArray[np.float32]:
         """The embedding of a label, of length 1."""

@@ -1,12 +1,15 @@
 """The texts of a corpus on disk: one journal for each teacher, one line for each answer.
 
-A sample may have several answers by one teacher: tries after failed verification, best-of-n, and versions written
-when prompt, model or truth were others. All are kept; a later line with the same key and try brings an answer's
-checks up to date. The text of a sample is its latest verified answer, or its latest one while none is.
+A sample may have several answers by one teacher: tries after failed verification, best-of-n, and versions
+written when prompt, model or truth were others. All are kept; a later line with the same key and try brings
+an answer's checks up to date. The text of a sample is the best verified answer of the latest key that has
+any, or its latest answer while none is verified.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +19,7 @@ from mmrad.answer import parse
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.journal import Record, read_journal
-from mmrad.sample import Reasoning
+from mmrad.sample import Reasoning, Sample
 
 SCRIPTED = "scripted"
 """Name of the teacher that needs no model; its texts are chosen last."""
@@ -26,8 +29,12 @@ _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL)
 
 def text_path(corpus: Corpus, teacher: str) -> Path:
     """The journal of a teacher: `org/model:tag` is kept in `texts/org_model_tag.jsonl`."""
-    name = re.sub(r"[^\w.\-]+", "_", teacher).lstrip(".") or "_"
-    return corpus.path / "texts" / f"{name}.jsonl"
+    return corpus.path / "texts" / f"{file_name(teacher)}.jsonl"
+
+
+def file_name(model: str) -> str:
+    """The name of a model as that of a file."""
+    return re.sub(r"[^\w.\-]+", "_", model).lstrip(".") or "_"
 
 
 def teachers(corpus: Corpus) -> list[str]:
@@ -52,9 +59,11 @@ def read_answers(path: Path) -> dict[str, list[Record]]:
 def text_of(answers: Sequence[Record]) -> Record | None:
     """The answer that is the sample's text, None while there are only failures."""
     texts = [record for record in answers if record.get("status", "ok") == "ok"]
-    return next((record for record in reversed(texts) if record.get("verified") is True), None) or (
-        texts[-1] if texts else None
-    )
+    verified = [record for record in texts if record.get("verified") is True]
+    if not verified:
+        return texts[-1] if texts else None
+    latest = [record for record in verified if record.get("key") == verified[-1].get("key")]
+    return max(latest, key=lambda record: float(record.get("quality", 0)))
 
 
 def read_texts(corpus: Corpus, teacher: str) -> dict[str, Reasoning]:
@@ -64,16 +73,16 @@ def read_texts(corpus: Corpus, teacher: str) -> dict[str, Reasoning]:
         DataError: When the teacher has written nothing, or the file is damaged.
     """
     path = text_path(corpus, teacher)
-    ids = {sample.id for sample in corpus.samples}
+    samples = {sample.id: sample for sample in corpus.samples}
     found = {
-        sample_id: reasoning(record, path)
+        sample_id: reasoning(record, path, samples[sample_id])
         for sample_id, answers in read_answers(path).items()
-        if sample_id in ids and (record := text_of(answers))
+        if sample_id in samples and (record := text_of(answers))
     }
     if not found:
         raise DataError(
-            f"{path}: no texts by the teacher {teacher!r}; there are texts by {teachers(corpus) or 'nobody'}; "
-            f"run  mmrad teach {corpus.path} --teacher {teacher}"
+            f"{path}: no texts by the teacher {teacher!r}; there are texts by "
+            f"{teachers(corpus) or 'nobody'}; run  mmrad teach {corpus.path} --teacher {teacher}"
         )
     return found
 
@@ -83,8 +92,8 @@ def chosen_texts(corpus: Corpus, prefer: Sequence[str] = ()) -> dict[str, Reason
 
     Args:
         corpus: The corpus.
-        prefer: Names of teachers, best first, nobody else's texts are taken; none takes those of all, by name,
-            the scripted teacher last.
+        prefer: Names of teachers, best first, nobody else's texts are taken; none takes those of all, by
+            name, the scripted teacher last.
 
     Raises:
         DataError: When a teacher has written nothing, or a file is damaged.
@@ -97,8 +106,19 @@ def chosen_texts(corpus: Corpus, prefer: Sequence[str] = ()) -> dict[str, Reason
     return {sample.id: chosen[sample.id] for sample in corpus.samples if sample.id in chosen}
 
 
-def reasoning(record: Mapping[str, Any], path: Path) -> Reasoning:
+def truth_hash(sample: Sample) -> str:
+    """A hash of the truth of a sample, kept beside its texts: they are verified only for that truth."""
+    truth = [(region.box.xyxy, region.label) for region in sample.regions]
+    return hashlib.sha256(json.dumps(truth).encode()).hexdigest()[:12]
+
+
+def reasoning(record: Mapping[str, Any], path: Path, sample: Sample) -> Reasoning:
     """The text of a line.
+
+    Args:
+        record: The line.
+        path: Its file, for messages.
+        sample: Its sample; a text verified for another truth than the sample has now is not verified.
 
     Raises:
         DataError: When it is not one of a teacher's text; the message names file and sample.
@@ -116,7 +136,7 @@ def reasoning(record: Mapping[str, Any], path: Path) -> Reasoning:
             answer=answers[-1] if answers else "",
             view_wh=(int(width), int(height)),
             teacher=record["teacher"],
-            verified=record["verified"] is True,
+            verified=record["verified"] is True and record.get("truth") in (None, truth_hash(sample)),
             checks={str(name): good is True for name, good in record["checks"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

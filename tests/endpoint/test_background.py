@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mmrad.inspectors.background import in_background
+from mmrad.endpoint.background import in_background
 
 
 class Client:

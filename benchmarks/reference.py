@@ -1,0 +1,259 @@
+"""How fast aligned references are found, how much memory that takes, and what they are better for than others.
+
+    OMP_NUM_THREADS=1 python benchmarks/reference.py [--parts speed,memory,ablation] [--nano QUERIES] [--out FOLDER]
+
+- speed: 1,000 queries among 1,000 normal images of one factory product, from the codes of their patches on,
+  beside the loops of tests/reference/appendix_b.py, in processor time of one thread
+- memory: the largest memory of a whole retrieval among 1,000 normal images, for 1,000 and for 4,000 queries
+- ablation: how far the pixels of unseen factory images are from those of their aligned reference and of a
+  random one, outside the true boxes; with `--nano`, also how well the bundled nano inspects that many of them
+  beside either
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import runpy
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrad.bench import Run, bench
+from mmrad.box import Box
+from mmrad.corpus import Corpus, SourceInfo, write_corpus
+from mmrad.factory import CATALOGUE, render
+from mmrad.image import RGB, encode_png, read_image
+from mmrad.inspectors.base import InspectionSettings
+from mmrad.inspectors.make import BUNDLED, make_inspector
+from mmrad.metrics import cluster_of, compare, score
+from mmrad.metrics.intervals import percentile_interval, resampled_counts
+from mmrad.metrics.scores import by_category
+from mmrad.reference import Alignment, retrieve
+from mmrad.reference.align import Integers, Normals, assign, codebook, histograms
+from mmrad.reference.features import extractor, network_input
+from mmrad.sample import Pair, Region, Sample
+from mmrad.train.data import factory_corpus
+from mmrad.train.recipe import FactoryData
+
+NORMALS = 1000
+QUERIES = 1000
+MORE_QUERIES = 4000
+LITERAL_QUERIES = 20
+"""The loops are timed on so many queries among all normal images; more queries take in proportion."""
+
+TOP = 10
+SOURCE, PRODUCT = "mvtec", "gear"
+UNSEEN = FactoryData(seed=900, train=40, good=12, per_anomaly=2)
+METHODS = ("aligned", "random")
+FIGURES = ("accuracy", "recall", "precision", "iou0.1_accuracy", "iou0.5_accuracy")
+
+
+def images(count: int, *, bad: bool, seed: int) -> Iterator[RGB]:
+    """Images of the product: good ones, or one of every anomaly in turn."""
+    rng = np.random.default_rng(seed)
+    anomalies = CATALOGUE[SOURCE][PRODUCT] if bad else (None,)
+    for anomaly in islice(cycle(anomalies), count):
+        yield render(PRODUCT, rng, anomaly).image
+
+
+def patch_codes() -> tuple[Integers, Integers]:
+    """Codes of the patches of all normal images and of all queries, half of which are bad."""
+    extract, values = extractor(), Alignment()
+    groups = (
+        images(NORMALS, bad=False, seed=0),
+        images(QUERIES // 2, bad=False, seed=1),
+        images(QUERIES - QUERIES // 2, bad=True, seed=2),
+    )
+    centres: NDArray[np.float32] | None = None
+    codes = []
+    for group in groups:
+        while batch := [network_input(image) for image in islice(group, 64)]:
+            maps = extract(np.stack(batch))
+            if centres is None:
+                centres = codebook(maps.reshape(-1, maps.shape[-1]), values.clusters, seed=0)
+            codes.append(assign(maps, centres))
+    everything = np.concatenate(codes)
+    return everything[:NORMALS], everything[NORMALS:]
+
+
+def speed() -> None:
+    """Print the ratio of speeds, after both have found the same."""
+    values = Alignment()
+    normals, queries = patch_codes()
+    spent = []
+    for _ in range(3):
+        begun = time.process_time()
+        ready = Normals(histograms(normals, values.clusters, values.grid), values.ignored)
+        found = list(ready.nearest(histograms(queries, values.clusters, values.grid), TOP))
+        spent.append(time.process_time() - begun)
+    mine = sorted(spent)[1]
+
+    loops = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "reference" / "appendix_b.py"))
+
+    def table(codes: Integers) -> list[list[float]]:
+        made: list[list[float]] = loops["smoothed"](
+            loops["block_histograms"](codes.tolist(), values.clusters, values.grid)
+        )
+        return made
+
+    known = [table(codes) for codes in normals]
+    picked = np.linspace(0, QUERIES - 1, LITERAL_QUERIES).astype(int)
+    begun = time.process_time()
+    wanted = [loops["nearest"](known, table(queries[index]), values.ignored, TOP) for index in picked]
+    sliced = time.process_time() - begun
+    for index, best in zip(picked, wanted, strict=True):
+        assert (found[index][0].tolist(), found[index][1].tolist()) == best, f"query {index} differs"
+    other = sliced * QUERIES / LITERAL_QUERIES
+    print(
+        f"speed: {NORMALS} normals x {QUERIES} queries in {mine:.2f} s; the loops {NORMALS} x "
+        f"{LITERAL_QUERIES} in {sliced:.2f} s (without the histograms of the normals), extrapolated to "
+        f"{QUERIES} queries {other:.0f} s: {other / mine:.0f}x; of the {LITERAL_QUERIES} queries the same "
+        f"{TOP} references and misalignments"
+    )
+
+
+CHILD = """
+import re, sys
+from pathlib import Path
+from mmrad.corpus import Corpus
+from mmrad.reference import retrieve
+found = retrieve(Corpus(Path(sys.argv[1])), method="aligned")
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
+print(len(found), int(peak[1]) / 1024)
+"""
+
+
+def memory(folder: Path) -> None:
+    """Print the largest memory of whole retrievals, each in a process of its own (Linux)."""
+    pictures = {
+        bad: [encode_png(image) for image in images(100, bad=bad, seed=int(bad))] for bad in (False, True)
+    }
+    peaks = {}
+    for queries in (QUERIES, MORE_QUERIES):
+        corpus = many(folder / str(queries), pictures, queries)
+        begun = time.perf_counter()
+        child = subprocess.run(
+            [sys.executable, "-c", CHILD, str(corpus.path)], check=True, capture_output=True, text=True
+        )
+        spent = time.perf_counter() - begun
+        found, peaks[queries] = child.stdout.split()
+        assert int(found) == TOP * (NORMALS + queries)
+        print(
+            f"memory: {NORMALS} normals and {queries} other queries, decoding and features included: at most "
+            f"{float(peaks[queries]):.0f} MiB, {spent:.0f} s"
+        )
+
+
+def many(folder: Path, pictures: dict[bool, list[bytes]], queries: int) -> Corpus:
+    """A corpus of many samples on few pictures, each under many names."""
+    (folder / "raw").mkdir(parents=True)
+    samples = []
+    for number in range(NORMALS + queries):
+        bad = number >= NORMALS
+        which = number % len(pictures[bad])
+        original, name = folder / f"{int(bad)}-{which}.png", f"{number:05}.png"
+        if not original.exists():
+            original.write_bytes(pictures[bad][which])
+        os.link(original, folder / "raw" / name)
+        regions = (Region(Box(0, 0, 9, 9), "made"),) if bad else ()
+        split = "test" if bad else "train"
+        identifier = f"made/{PRODUCT}/{split}/{number:05}"
+        samples.append(Sample(identifier, "made", PRODUCT, split, name, (240, 240), regions, "CC0-1.0"))
+    return write_corpus(folder, {"made": SourceInfo(adapter="made", root="raw", licence="CC0-1.0")}, samples)
+
+
+def ablation(folder: Path, nano_queries: int) -> None:
+    """Print how near aligned and random references are, and what the nano finds beside them."""
+    corpus = factory_corpus(UNSEEN, folder)
+    samples = corpus.select(splits=["test"])
+    drawn = random.Random(0).sample(samples, min(nano_queries, len(samples)))
+    pixels: dict[str, dict[str, float]] = {}
+    runs: dict[str, Run] = {}
+    for method in METHODS:
+        retrieve(corpus, method=method)
+        pixels[method] = {pair.sample.id: difference(pair) for pair in corpus.pairs(samples)}
+        if drawn:
+            inspector = make_inspector(BUNDLED[0], InspectionSettings())
+            runs[method] = bench(corpus, drawn, inspector, folder / "runs" / method)
+    print("| source | queries | aligned | random | aligned / random | aligned is nearer |")
+    print("|---|---|---|---|---|---|")
+    for source in corpus.manifest.sources:
+        print(pixel_row(source, [sample for sample in samples if sample.source == source], pixels))
+    print(pixel_row("all", samples, pixels))
+    if drawn:
+        print(f"\n{BUNDLED[0]} beside one reference, {len(drawn)} queries")
+        print("| reference | unanswered | accuracy | recall | precision | IoU 0.1 | IoU 0.5 |")
+        print("|---|---|---|---|---|---|---|")
+        for method, run in runs.items():
+            overall = score(drawn, run.verdicts).overall
+            figures = " | ".join(str(overall.figures[name]) for name in FIGURES)
+            print(f"| {method} | {sum(overall.unanswered.values())} | {figures} |")
+        gain = compare(drawn, *(runs[method].verdicts for method in METHODS))
+        print(f"| aligned - random | - | {' | '.join(str(gain[name]) for name in FIGURES)} |")
+
+
+def difference(pair: Pair) -> float:
+    """Mean absolute difference of query and reference outside the true boxes, in levels of 255."""
+    query, reference = read_image(pair.image), read_image(pair.references[0])
+    height, width, _ = query.shape
+    if reference.shape != query.shape:
+        reference = cv2.resize(reference, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    outside = np.ones((height, width), np.bool_)
+    for region in pair.sample.regions:
+        x1, y1, x2, y2 = region.box.rounded()
+        outside[y1:y2, x1:x2] = False
+    return float(cv2.absdiff(query, reference)[outside].mean())
+
+
+def pixel_row(name: str, samples: Sequence[Sample], pixels: dict[str, dict[str, float]]) -> str:
+    """Means over categories, and the interval of their ratio by bootstrap over base images."""
+    rng = np.random.default_rng(0)
+    values, draws, nearer = [], [], []
+    for members in by_category(samples):
+        both = np.array([[pixels[method][sample.id] for method in METHODS] for sample in members])
+        counted = np.column_stack([both, np.ones(len(both))])
+        resampled = resampled_counts(counted, [cluster_of(sample) for sample in members], 1000, rng)
+        values.append(both.mean(axis=0))
+        draws.append(resampled[:, :2] / resampled[:, 2:])
+        nearer.append((both[:, 0] < both[:, 1]).mean())
+    aligned, other = np.mean(values, axis=0)
+    means = np.mean(draws, axis=0)
+    low, high = percentile_interval(means[:, 0] / means[:, 1], 0.95) or (np.nan, np.nan)
+    return (
+        f"| {name} | {len(samples)} | {aligned:.1f} | {other:.1f} | "
+        f"{aligned / other:.3f} ({low:.3f}-{high:.3f}) | {100 * np.mean(nearer):.0f} % |"
+    )
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", default="speed,memory,ablation")
+    parser.add_argument("--nano", type=int, default=0, metavar="QUERIES", help="unseen images to inspect")
+    parser.add_argument("--out", type=Path, default=None, help="keep the ablation's data and verdicts here")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        parts = {
+            "speed": speed,
+            "memory": lambda: memory(folder / "memory"),
+            "ablation": lambda: ablation(arguments.out or folder / "ablation", arguments.nano),
+        }
+        for part in arguments.parts.split(","):
+            parts[part]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The Parquet files for verl: its columns, with the images in them."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from mmrad.answer import parse
+from mmrad.errors import UsageError
+from mmrad.export.conversations import conversations
+from mmrad.export.verl import export_verl
+from mmrad.inspectors.base import InspectionSettings
+from taught import BOXES, BUDGET, GOOD, TALL, WIDE, taught_corpus
+
+SETTINGS = InspectionSettings(budget=BUDGET)
+
+
+@pytest.mark.parametrize("references", [0, 2])
+def test_rows_have_the_columns_of_verl(tmp_path: Path, references: int) -> None:
+    corpus = taught_corpus(tmp_path / "corpus")
+    out = tmp_path / "out"
+    assert export_verl(corpus, out, settings=SETTINGS, references=references) == 3
+    assert {path.name for path in out.iterdir()} == {"train.parquet", "test.parquet"}
+    train, test = (pq.read_table(out / f"{split}.parquet") for split in ("train", "test"))
+    assert train.schema.equals(test.schema), "verl joins files of one schema"
+    rows = {row["extra_info"]["sample_id"]: row for table in (train, test) for row in table.to_pylist()}
+    assert set(rows) == set(BOXES)
+    for asked in conversations(corpus, SETTINGS, references=references):
+        row = rows[asked.sample.id]
+        assert row["data_source"] == "mmrad/made"
+        assert row["ability"] == "anomaly_detection"
+        assert row["prompt"] == asked.prompt()
+        assert row["prompt"][-1]["content"].count("<image>") == len(row["images"])
+        assert row["reward_model"]["style"] == "rule"
+        for image, view in zip(row["images"], asked.views, strict=True):
+            assert (np.asarray(Image.open(io.BytesIO(image["bytes"]))) == view.image).all()
+
+
+def test_the_ground_truth_is_that_of_the_verified_answer(tmp_path: Path) -> None:
+    corpus = taught_corpus(tmp_path / "corpus")
+    export_verl(corpus, tmp_path / "out", settings=SETTINGS)
+    places = {}
+    for split in ("train", "test"):
+        for row in pq.read_table(tmp_path / "out" / f"{split}.parquet").to_pylist():
+            about = row["extra_info"]
+            truth = json.loads(row["reward_model"]["ground_truth"])
+            assert truth["boxes"] == BOXES[about["sample_id"]]
+            assert truth["anomalous"] == bool(truth["boxes"])
+            answer = parse(about["answer"], strict=True)
+            assert [list(place.box.rounded()) for place in answer.instances] == truth["boxes"]
+            assert [place.label for place in answer.instances] == truth["labels"]
+            places[about["sample_id"]] = (about["split"], about["index"])
+    assert places == {WIDE: ("train", 0), TALL: ("train", 1), GOOD: ("test", 0)}
+
+
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
+    corpus = taught_corpus(tmp_path / "corpus")
+    with pytest.raises(UsageError, match="not empty"):
+        export_verl(corpus, tmp_path, settings=SETTINGS)
