@@ -1,8 +1,8 @@
 """Descriptions: what other datasets say of an image in words, without coordinates or reasoning.
 
-The questions of MMAD and the conversations of Anomaly-Instruct-125K are no think-then-answer texts and cannot be
-made into any. Their answers are kept as they are, to be looked at or told to a teacher. MMAD is a benchmark:
-whoever trains on its answers cannot be measured by it.
+The questions of MMAD and the conversations of Anomaly-Instruct-125K are no think-then-answer texts and cannot
+be made into any. Their answers are kept as they are, to be looked at or told to a teacher. MMAD is a
+benchmark: whoever trains on its answers cannot be measured by it.
 
 descriptions/ORIGIN.jsonl    one line a question with its answer
 """
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from mmrad.corpus import Corpus
@@ -20,6 +19,8 @@ from mmrad.errors import DataError
 from mmrad.journal import Journal, Record, read_journal
 from mmrad.teach.published import Places, Problems, match, questions_in, read_entries
 from mmrad.teach.texts import file_name
+
+_BARE = ("yes", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,70 @@ class DescriptionSummary:
 
 
 def import_descriptions(corpus: Corpus, file: Path, *, origin: str) -> DescriptionSummary:
-    """Bring the questions and answers of `mmad.json` or of conversations into a corpus; bare yes and no are
-    left out. Done again, nothing is appended.
+    """Bring questions and answers into a corpus; done again, nothing is appended.
+
+    Of MMAD's `mmad.json` the right options are taken, of conversations what the assistant says; a bare Yes or
+    No describes nothing and is left out.
 
     Args:
         corpus: The corpus.
         file: The file.
-        origin: Whose words these are; names the file `descriptions/ORIGIN.jsonl`.
+        origin: Whose words these are; names their journal.
 
     Raises:
-        DataError: When the file is unreadable or of another form.
+        DataError: When the file is unreadable.
     """
-    ...
+    entries = read_entries(file)
+    places = Places(corpus.samples)
+    path = description_path(corpus, origin)
+    known = {str(record.get("key")) for record in read_journal(path)}
+    summary = DescriptionSummary(len(entries))
+    with Journal(path, group=512) as journal:
+        for entry in entries:
+            sample = match(entry, places, summary.unmatched)
+            if sample is None:
+                continue
+            summary.matched += 1
+            try:
+                questions = questions_in(entry.content)
+            except ValueError as error:
+                summary.unreadable.add(entry.image, str(error))
+                continue
+            for question, answer in questions:
+                if answer.strip(" .!").casefold() in _BARE:
+                    continue
+                summary.descriptions += 1
+                line = _line(Description(sample.id, origin, question, answer))
+                if line["key"] not in known:
+                    known.add(line["key"])
+                    journal.append(line)
+                    summary.appended += 1
+    return summary
+
+
+def _line(description: Description) -> Record:
+    content = asdict(description)
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    return {"key": key, **content}
+
+
+def description_path(corpus: Corpus, origin: str) -> Path:
+    """The journal of an origin."""
+    return corpus.path / "descriptions" / f"{file_name(origin)}.jsonl"
+
+
+def read_descriptions(corpus: Corpus, origin: str) -> dict[str, list[Description]]:
+    """The descriptions of an origin by sample id; empty when there are none.
+
+    Raises:
+        DataError: When the file is damaged.
+    """
+    path = description_path(corpus, origin)
+    found: dict[str, list[Description]] = {}
+    for record in read_journal(path):
+        try:
+            values = [str(record[each.name]) for each in fields(Description)]
+        except KeyError as error:
+            raise DataError(f"{path}: a line has no {error}; remove it and import again") from error
+        found.setdefault(values[0], []).append(Description(*values))
+    return found

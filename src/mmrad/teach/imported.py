@@ -17,7 +17,7 @@ from typing import Literal
 
 from mmrad.answer import parse
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError
+from mmrad.errors import DataError, UsageError
 from mmrad.journal import Journal, Record
 from mmrad.sample import Sample
 from mmrad.teach.lesson import truth_in
@@ -112,7 +112,10 @@ def import_texts(
 
     Raises:
         DataError: When a file is unreadable or has no texts; the message says what was found.
+        UsageError: When `pixels` is neither.
     """
+    if pixels != "original" and not isinstance(pixels, Budget):
+        raise UsageError(f"pixels is {pixels!r}; it must be 'original' or the budget of a view")
     entries = read_entries(file)
     _refuse_without_texts(file, entries)
     path = text_path(corpus, teacher)

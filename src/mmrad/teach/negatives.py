@@ -103,7 +103,7 @@ def _misnamed(
 ) -> bool:
     """Whether the label of an answered place means something else than all those of the true places there."""
     for place, row in zip(found, near, strict=True):
-        labels = [true[column].label for column in np.flatnonzero(row)]
+        labels = [other.label for other, close in zip(true, row, strict=True) if close]
         if place.label and all(labels) and all(other_meaning(place.label, x, similarity) for x in labels):
             return True
     return False

@@ -188,6 +188,8 @@ class NegativesSummary:
         samples: Samples that were asked for.
         written: Negatives written in this call, by kind.
         known: Negatives that were there before.
+        refused: Answers of this call that were unreadable or, after all, right.
+        failures: Requests of this call that gave no answer, by status.
         short: Ids of samples of which fewer than wanted were found.
         unreadable: What was wrong with samples whose images cannot be shown.
     """
@@ -195,6 +197,8 @@ class NegativesSummary:
     samples: int
     written: Counter[str] = field(default_factory=Counter)
     known: int = 0
+    refused: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     short: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -203,6 +207,10 @@ class NegativesSummary:
         parts = [f"{self.known + self.written.total()} negatives for {self.samples} samples"]
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.written.most_common())
         parts.append(f"{self.written.total()} new" + (f" ({kinds})" if kinds else ""))
+        if self.refused:
+            parts.append(f"{self.refused} answers unreadable or right")
+        if self.failures:
+            parts.append("no answer: " + ", ".join(f"{name} {n}" for name, n in self.failures.most_common()))
         for what, found in (("with fewer than wanted", self.short), ("unreadable", self.unreadable)):
             if found:
                 parts.append(f"{len(found)} samples {what}, first {found[0]}")
