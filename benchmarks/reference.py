@@ -1,9 +1,10 @@
-"""How fast aligned references are found, how much memory that takes, and what they are better for than others.
+"""How fast aligned references are found, in how much memory, and how much nearer than random ones they are.
 
-    OMP_NUM_THREADS=1 python benchmarks/reference.py [--parts speed,memory,ablation] [--nano QUERIES] [--out FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/reference.py [--parts speed,memory,ablation] [--literal 20]
+                                                     [--nano QUERIES] [--out FOLDER]
 
 - speed: 1,000 queries among 1,000 normal images of one factory product, from the codes of their patches on,
-  beside the loops of tests/reference/appendix_b.py, in processor time of one thread
+  beside the loops of tests/reference/appendix_b.py for `--literal` of the queries; processor time
 - memory: the largest memory of a whole retrieval among 1,000 normal images, for 1,000 and for 4,000 queries
 - ablation: how far the pixels of unseen factory images are from those of their aligned reference and of a
   random one, outside the true boxes; with `--nano`, also how well the bundled nano inspects that many of them
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -48,9 +49,6 @@ from mmrad.train.recipe import FactoryData
 NORMALS = 1000
 QUERIES = 1000
 MORE_QUERIES = 4000
-LITERAL_QUERIES = 20
-"""The loops are timed on so many queries among all normal images; more queries take in proportion."""
-
 TOP = 10
 SOURCE, PRODUCT = "mvtec", "gear"
 UNSEEN = FactoryData(seed=900, train=40, good=12, per_anomaly=2)
@@ -86,8 +84,8 @@ def patch_codes() -> tuple[Integers, Integers]:
     return everything[:NORMALS], everything[NORMALS:]
 
 
-def speed() -> None:
-    """Print the ratio of speeds, after both have found the same."""
+def speed(literal: int) -> None:
+    """Print the ratio of speeds; the loops take so many of the queries, and must find the same for each."""
     values = Alignment()
     normals, queries = patch_codes()
     spent = []
@@ -107,18 +105,18 @@ def speed() -> None:
         return made
 
     known = [table(codes) for codes in normals]
-    picked = np.linspace(0, QUERIES - 1, LITERAL_QUERIES).astype(int)
+    picked = np.linspace(0, QUERIES - 1, literal).astype(int)
     begun = time.process_time()
     wanted = [loops["nearest"](known, table(queries[index]), values.ignored, TOP) for index in picked]
     sliced = time.process_time() - begun
     for index, best in zip(picked, wanted, strict=True):
         assert (found[index][0].tolist(), found[index][1].tolist()) == best, f"query {index} differs"
-    other = sliced * QUERIES / LITERAL_QUERIES
+    other = sliced * QUERIES / literal
+    extrapolated = f", extrapolated to {QUERIES} queries {other:.0f} s" if literal < QUERIES else ""
     print(
-        f"speed: {NORMALS} normals x {QUERIES} queries in {mine:.2f} s; the loops {NORMALS} x "
-        f"{LITERAL_QUERIES} in {sliced:.2f} s (without the histograms of the normals), extrapolated to "
-        f"{QUERIES} queries {other:.0f} s: {other / mine:.0f}x; of the {LITERAL_QUERIES} queries the same "
-        f"{TOP} references and misalignments"
+        f"speed: {NORMALS} normals x {QUERIES} queries in {mine:.2f} s; the loops, given the histograms of the "
+        f"normals, {NORMALS} x {literal} in {sliced:.2f} s{extrapolated}: {other / mine:.0f}x; "
+        f"all {literal} queries have the same {TOP} references with the same misalignments"
     )
 
 
@@ -241,13 +239,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", default="speed,memory,ablation")
+    parser.add_argument("--literal", type=int, default=20, help="queries of the loops, at most 1000")
     parser.add_argument("--nano", type=int, default=0, metavar="QUERIES", help="unseen images to inspect")
     parser.add_argument("--out", type=Path, default=None, help="keep the ablation's data and verdicts here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parts = {
-            "speed": speed,
+        parts: dict[str, Callable[[], None]] = {
+            "speed": lambda: speed(arguments.literal),
             "memory": lambda: memory(folder / "memory"),
             "ablation": lambda: ablation(arguments.out or folder / "ablation", arguments.nano),
         }

@@ -38,11 +38,13 @@ _HINT = re.compile(r"\(\[(\d+), (\d+), (\d+), (\d+)\], '([^']*)'\)")
 
 def make_corpus(folder: Path, count: int) -> Corpus:
     """`count` samples, every second one anomalous, that share a few small files."""
-    rng = np.random.default_rng(0)
     (folder / "raw").mkdir(parents=True)
+    ramp = np.linspace(60, 190, SIZE)
     for number in range(FILES):
-        noise = rng.integers(90, 130, (SIZE, SIZE, 3), dtype=np.uint8)
-        (folder / "raw" / f"{number}.png").write_bytes(encode_png(noise))
+        picture = np.stack(
+            [ramp[:, None] + number / 2 + 0 * ramp, 0 * ramp[:, None] + ramp, ramp[:, None] + 0 * ramp], -1
+        )
+        (folder / "raw" / f"{number}.png").write_bytes(encode_png(picture.astype(np.uint8)))
     region = (Region(Box(20, 30, 60, 70), "scratch"),)
     samples = (
         Sample(

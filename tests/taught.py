@@ -23,19 +23,22 @@ WIDE = "made/nut/train/wide"
 """400x150 pixels, seen as 196x56 with `BUDGET`; two boxes."""
 TALL = "made/nut/train/tall"
 """Stored lying, upright 100x170 pixels, seen as 84x140; one box."""
+PLAIN = "made/nut/train/plain"
+"""Normal; it comes before the anomalous ones of its split."""
 GOOD = "made/nut/test/good"
-"""90x60 pixels, seen as 84x56; normal."""
+"""90x60 pixels, seen as 84x56; normal, and alone in its split."""
 
 BOXES = {
     WIDE: [[20, 11, 98, 26], [127, 37, 147, 49]],
     TALL: [[8, 82, 50, 124]],
+    PLAIN: [],
     GOOD: [],
 }
 """The true boxes in whole pixels of the views."""
 
 
 def taught_corpus(folder: Path, budget: Budget = BUDGET, *, scale: int = 1) -> Corpus:
-    """Three samples with a verified text, one with a text that is not verified, and one with none.
+    """Four samples with a verified text, one with a text that is not verified, and one with none.
 
     Args:
         folder: Gets the corpus, and the images under `raw`.
@@ -57,22 +60,26 @@ def taught_corpus(folder: Path, budget: Budget = BUDGET, *, scale: int = 1) -> C
     )
     tall = _sample(TALL, "tall.jpg", (100, 170), ((10, 100, 60, 150), "dirt"))
     good = _sample(GOOD, "good.png", (90, 60))
-    failed = replace(good, id="made/nut/test/failed", image="same.png")
+    plain = replace(good, id=PLAIN, split="train", image="same.png")
+    failed = replace(plain, id="made/nut/test/failed", split="test")
     silent = replace(good, id="made/nut/train/silent", split="train")
     info = SourceInfo(adapter="made", root="raw", licence="CC0-1.0")
-    samples = [_scaled(sample, scale) for sample in (good, wide, tall, failed, silent)]
+    samples = [_scaled(sample, scale) for sample in (good, plain, wide, tall, failed, silent)]
     corpus = write_corpus(folder, {"made": info}, samples)
     strip = part_of("strip.png", (400 * scale, 0, 400 * scale, 150 * scale))
     corpus.write_references(
         [
             Reference(WIDE, 0, strip, "aligned", 0.1),
             Reference(WIDE, 1, "good.png", "aligned", 0.2),
-            *(Reference(sample.id, 0, "good.png", "aligned", 0.1) for sample in (tall, failed, silent)),
+            *(
+                Reference(sample.id, 0, "good.png", "aligned", 0.1)
+                for sample in (plain, tall, failed, silent)
+            ),
             Reference(GOOD, 0, "same.png", "aligned", 0.1),
         ]
     )
     with Journal(text_path(corpus, "somebody")) as journal:
-        for sample in samples[:4]:
+        for sample in samples[:5]:
             journal.append(_text(sample, budget) | {"verified": sample.id != failed.id})
     return corpus
 

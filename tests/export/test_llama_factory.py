@@ -18,7 +18,7 @@ SETTINGS = InspectionSettings(budget=BUDGET)
 def test_the_description_names_a_file_and_its_keys_for_each_split(tmp_path: Path) -> None:
     corpus = taught_corpus(tmp_path / "corpus")
     out = tmp_path / "out"
-    assert export_llama_factory(corpus, out, settings=SETTINGS, references=2) == 3
+    assert export_llama_factory(corpus, out, settings=SETTINGS, references=2) == 4
     described = json.loads((out / "dataset_info.json").read_text("utf-8"))
     assert set(described) == {"mmrad_train", "mmrad_test"}
     asked = {one.sample.id: one for one in conversations(corpus, SETTINGS, references=2)}

@@ -19,7 +19,7 @@ SETTINGS = InspectionSettings(budget=BUDGET)
 def test_boxes_lie_in_the_query(tmp_path: Path, references: int) -> None:
     corpus = taught_corpus(tmp_path / "corpus")
     out = tmp_path / "out"
-    assert export_ms_swift(corpus, out, settings=SETTINGS, references=references) == 3
+    assert export_ms_swift(corpus, out, settings=SETTINGS, references=references) == 4
     asked = {one.sample.id: one for one in conversations(corpus, SETTINGS, references=references)}
     rows = [json.loads(line) for path in out.glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
     assert sorted(row["sample_id"] for row in rows) == sorted(BOXES)

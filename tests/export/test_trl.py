@@ -23,11 +23,11 @@ def corpus(tmp_path: Path) -> Corpus:
 
 def test_the_tree_has_a_folder_for_each_split(corpus: Corpus, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert export_trl(corpus, out, settings=SETTINGS) == 3
+    assert export_trl(corpus, out, settings=SETTINGS) == 4
     assert {path.relative_to(out).as_posix() for path in out.glob("*/*")} == {
         "test/images", "test/metadata.parquet", "train/images", "train/metadata.parquet",
     }  # fmt: skip
-    assert len(list((out / "train/images").iterdir())) == 4
+    assert len(list((out / "train/images").iterdir())) == 5
     assert len(list((out / "test/images").iterdir())) == 2
 
 

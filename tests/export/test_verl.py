@@ -14,7 +14,7 @@ from mmrad.errors import UsageError
 from mmrad.export.conversations import conversations
 from mmrad.export.verl import export_verl
 from mmrad.inspectors.base import InspectionSettings
-from taught import BOXES, BUDGET, GOOD, TALL, WIDE, taught_corpus
+from taught import BOXES, BUDGET, GOOD, PLAIN, TALL, WIDE, taught_corpus
 
 SETTINGS = InspectionSettings(budget=BUDGET)
 
@@ -23,7 +23,7 @@ SETTINGS = InspectionSettings(budget=BUDGET)
 def test_rows_have_the_columns_of_verl(tmp_path: Path, references: int) -> None:
     corpus = taught_corpus(tmp_path / "corpus")
     out = tmp_path / "out"
-    assert export_verl(corpus, out, settings=SETTINGS, references=references) == 3
+    assert export_verl(corpus, out, settings=SETTINGS, references=references) == 4
     assert {path.name for path in out.iterdir()} == {"train.parquet", "test.parquet"}
     train, test = (pq.read_table(out / f"{split}.parquet") for split in ("train", "test"))
     assert train.schema.equals(test.schema), "verl joins files of one schema"
@@ -54,7 +54,7 @@ def test_the_ground_truth_is_that_of_the_verified_answer(tmp_path: Path) -> None
             assert [list(place.box.rounded()) for place in answer.instances] == truth["boxes"]
             assert [place.label for place in answer.instances] == truth["labels"]
             places[about["sample_id"]] = (about["split"], about["index"])
-    assert places == {WIDE: ("train", 0), TALL: ("train", 1), GOOD: ("test", 0)}
+    assert places == {WIDE: ("train", 0), TALL: ("train", 1), PLAIN: ("train", 2), GOOD: ("test", 0)}
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:

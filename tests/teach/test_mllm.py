@@ -278,3 +278,10 @@ def test_no_key_reaches_the_corpus(corpus: Corpus, monkeypatch: pytest.MonkeyPat
     written = "".join(path.read_text() for path in (corpus.path / "texts").iterdir())
     assert "sk-secret" not in written
     assert Counter(json.loads(line)["status"] for line in written.splitlines())["failed"] == 1
+
+
+def test_a_teacher_with_failures_only_takes_no_text_from_others(corpus: Corpus) -> None:
+    taught(corpus, default=fails(400), samples=one(corpus))
+    assert chosen_texts(corpus) == {}
+    taught(corpus, name="good")
+    assert {text.teacher for text in chosen_texts(corpus).values()} == {"good"}

@@ -16,13 +16,16 @@ from mmrad.cli import (
     doctor,
     export,
     factory,
+    import_texts,
     inspect,
+    negatives,
     reference,
     report,
     sources,
     stats,
     teach,
     train,
+    verify,
 )
 from mmrad.errors import MmradError, UsageError
 
@@ -46,8 +49,11 @@ app.command("stats")(stats.stats)
 app.command("audit")(audit.audit)
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
-app.command("verify")(teach.verify)
+app.command("verify")(verify.verify)
+app.command("negatives")(negatives.negatives)
+app.command("import")(import_texts.import_)
 app.command("export")(export.export)
+app.command("formats")(export.formats)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(train.app, name="train")

@@ -44,7 +44,7 @@ def demo(
     _say("4/7 teach: think-then-answer texts")
     with progress("teach") as update:
         teach(corpus, [ScriptedTeacher()], teaching=Teaching(progress=counted(update)))
-    _say("5/7 verify: " + verify_corpus(corpus, ScriptedTeacher.name).describe())
+    _say("5/7 verify: " + verify_corpus(corpus, ScriptedTeacher.name).summary())
     samples = corpus.select(splits=["test"])
     samples = sorted(random.Random(0).sample(samples, min(queries, len(samples))), key=lambda s: s.id)
     runs = []

@@ -7,29 +7,29 @@ keys are paths of images below the class folder, and boxes in the form that the 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mmrad.corpus import Corpus
-from mmrad.errors import UsageError
-from mmrad.files import atomic_path, write_text
-from mmrad.image import encode_png, file_of, is_upright, read_image, read_mask
+from mmrad.export.images import (
+    Progress,
+    each,
+    image_suffix,
+    refuse_filled,
+    region_masks,
+    write_image,
+    write_mask,
+)
+from mmrad.files import write_text
 from mmrad.sample import Sample
 from mmrad.teach import chosen_texts
 
 COMBINED = "combined"
 """Folder of images with several kinds of anomaly."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
@@ -59,18 +59,17 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
     Raises:
         UsageError: When the folder holds anything.
     """
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out}: is not empty; name a new folder")
+    refuse_filled(out)
     samples = corpus.samples
     places = {sample.id: _place(corpus, sample) for sample in samples}
     by_image = {(sample.source, sample.image): sample.id for sample in samples}
     texts = chosen_texts(corpus)
     classes: dict[str, _Class] = {}
-    for done, sample in enumerate(samples, start=1):
+    for sample in each(samples, progress):
         folder = f"{sample.source}/{_name(sample.category)}"
         record = classes.setdefault(folder, _Class())
         place = places[sample.id]
-        _write_image(corpus.resolve(sample.source, sample.image), out / folder / place)
+        write_image(corpus.resolve(sample.source, sample.image), out / folder / place)
         if sample.anomalous:
             record.boxes[place] = [
                 {"bbox_2d": [int(value) for value in region.box.xyxy], "label": region.label}
@@ -81,8 +80,6 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
             record.texts[place] = {"text": texts[sample.id].text}
         chosen = (by_image.get((sample.source, item.image)) for item in corpus.references.get(sample.id, ()))
         record.references[place] = [places[key] for key in chosen if key]
-        if progress:
-            progress(done, len(samples))
     for folder, record in classes.items():
         _write_json(out / folder / "bbox_annos.json", record.boxes)
         _write_json(out / folder / "text_annos.json", record.texts)
@@ -92,18 +89,12 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
 
 def _place(corpus: Corpus, sample: Sample) -> str:
     """Path of an image below its class folder; unique, since split and stem are within a category."""
-    path = corpus.resolve(sample.source, sample.image)
     stem = _name(f"{sample.split}-{sample.id.rpartition('/')[2]}")
-    name = f"{stem}.png" if _rewritten(path) else f"{stem}{path.suffix}"
+    name = f"{stem}{image_suffix(corpus.resolve(sample.source, sample.image))}"
     if not sample.anomalous:
         return f"test_good/{name}" if sample.split == "test" else f"train_good/{name}"
     labels = {region.label for region in sample.regions}
     return f"test/{_name(labels.pop()) if len(labels) == 1 else COMBINED}/{name}"
-
-
-def _rewritten(path: Path) -> bool:
-    """Whether the file is not the image as it is to be seen, which readers of the tree may not expect."""
-    return file_of(path) != path or not is_upright(path)
 
 
 def _name(text: str) -> str:
@@ -111,31 +102,14 @@ def _name(text: str) -> str:
     return text.replace("/", "-").replace("\0", "") or "_"
 
 
-def _write_image(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if _rewritten(path):
-        with atomic_path(target) as temporary:
-            temporary.write_bytes(encode_png(read_image(path)))
-        return
-    try:
-        os.link(path.resolve(), target)
-    except OSError:
-        shutil.copyfile(path, target)
-
-
 def _write_mask(corpus: Corpus, sample: Sample, target: Path) -> None:
-    """An image's masks inside its boxes as one, 255 where anomalous; a box without a mask is filled."""
+    """An image's masks inside its boxes as one; a box without a mask is filled."""
     width, height = sample.size_wh
-    marked: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
-    for region in sample.regions:
+    marked: NDArray[np.bool_] = np.zeros((height, width), np.bool_)
+    for region, mask in zip(sample.regions, region_masks(corpus, sample), strict=True):
         x1, y1, x2, y2 = region.box.rounded()
-        if region.mask is None:
-            cv2.rectangle(marked, (x1, y1), (x2 - 1, y2 - 1), 255, cv2.FILLED)
-        else:
-            mask = read_mask(corpus.resolve(sample.source, region.mask))
-            marked[y1:y2, x1:x2][mask[y1:y2, x1:x2] > 0] = 255
-    with atomic_path(target.with_suffix(".png")) as temporary:
-        Image.fromarray(marked).save(temporary, format="PNG")
+        marked[y1:y2, x1:x2] |= True if mask is None else mask
+    write_mask(marked, target.with_suffix(".png"))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

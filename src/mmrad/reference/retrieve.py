@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mmrad.corpus import Corpus, Reference
 from mmrad.errors import DataError, UsageError
 from mmrad.image import read_image
-from mmrad.reference.align import Alignment, Floats, codebook, histograms, misalignment
+from mmrad.reference.align import Alignment, Floats, Normals, assign, codebook, histograms
 from mmrad.reference.features import Extractor, extractor, network_input
 from mmrad.sample import Sample
 
@@ -30,6 +30,9 @@ The paper clusters the patches of every normal image; these are 230,000 for 12 c
 
 _BATCH = 16
 
+_Ranking = list[tuple[str, float]]
+"""Images and their misalignments, best first."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -39,9 +42,15 @@ class _Task:
     candidates: Sequence[Sample]
 
     @property
-    def images(self) -> list[Sample]:
-        """One sample for each image, candidates first."""
-        return list({sample.image: sample for sample in (*self.candidates, *self.queries)}.values())
+    def normals(self) -> list[Sample]:
+        """One sample for each image to choose among."""
+        return list({sample.image: sample for sample in self.candidates}.values())
+
+    @property
+    def others(self) -> list[Sample]:
+        """One sample for each image that is asked about and not among the candidates."""
+        candidates = {sample.image for sample in self.candidates}
+        return list({query.image: query for query in self.queries if query.image not in candidates}.values())
 
 
 def retrieve(
@@ -100,8 +109,10 @@ def retrieve(
             corpus, extractor(features), alignment or Alignment(), seed, _Counter(tasks, progress)
         )
         for task in tasks:
-            for query, ranking in aligner.rank(task, top):
-                found[query.id] = _references(query, ranking, "aligned")
+            rankings = dict(aligner.rank(task, top))
+            found.update(
+                (query.id, _references(query, rankings[query.image], "aligned")) for query in task.queries
+            )
     chosen = [reference for sample in corpus.samples for reference in found[sample.id][:top]]
     corpus.write_references(chosen)
     return chosen
@@ -114,7 +125,7 @@ def _check(method: str, top: int) -> None:
         raise UsageError(f"top is {top}; a sample needs at least one reference")
 
 
-def _references(sample: Sample, ranking: Sequence[tuple[str, float]], method: str) -> list[Reference]:
+def _references(sample: Sample, ranking: _Ranking, method: str) -> list[Reference]:
     return [
         Reference(sample.id, rank, image, method, distance) for rank, (image, distance) in enumerate(ranking)
     ]
@@ -133,7 +144,8 @@ def _tasks(corpus: Corpus, queries: Sequence[Sample]) -> Iterator[_Task]:
         everything = normals.get(key, [])
         train = [sample for sample in everything if sample.split == "train"] or everything
         # The only image of a train split cannot be its own reference; it chooses among the other splits.
-        alone = [query for query in group if {sample.image for sample in train} <= {query.image}]
+        images = {sample.image for sample in train}
+        alone = [query for query in group if images <= {query.image}]
         rest = [query for query in group if query not in alone]
         if rest:
             yield _Task(rest, train)
@@ -158,7 +170,7 @@ class _Counter:
 
     def __init__(self, tasks: Sequence[_Task], progress: Progress | None) -> None:
         self._progress = progress
-        self._total = sum(len(task.images) for task in tasks)
+        self._total = sum(len(task.normals) + len(task.others) for task in tasks)
         self._done = 0
 
     def add(self, images: int) -> None:
@@ -168,7 +180,7 @@ class _Counter:
 
 
 class _Aligner:
-    """Ranks candidates by spatial alignment; holds histograms of all images, feature maps of a batch."""
+    """Ranks candidates by spatial alignment; holds histograms of the candidates, else only of a batch."""
 
     def __init__(
         self, corpus: Corpus, extract: Extractor, alignment: Alignment, seed: int, counter: _Counter
@@ -179,41 +191,46 @@ class _Aligner:
         self._seed = seed
         self._counter = counter
 
-    def rank(self, task: _Task, top: int) -> Iterator[tuple[Sample, list[tuple[str, float]]]]:
-        """Each query with its best images and their misalignment."""
-        images = task.images
-        row = {sample.image: index for index, sample in enumerate(images)}
-        measured = self._histograms(images, self._codebook(task))
-        candidates = list(dict.fromkeys(sample.image for sample in task.candidates))
-        queries = measured[[row[query.image] for query in task.queries]]
-        values = misalignment(queries, measured[: len(candidates)], self._alignment.ignored)
-        for query, distances in zip(task.queries, values, strict=True):
-            order = np.argsort(distances, kind="stable")
-            ranking = [(candidates[i], float(distances[i])) for i in order if candidates[i] != query.image]
-            yield query, ranking[:top]
+    def rank(self, task: _Task, top: int) -> Iterator[tuple[str, _Ranking]]:
+        """Each image that is asked about, with its best candidates and their misalignments."""
+        candidates = task.normals
+        centres = self._codebook(candidates)
+        measured = np.concatenate([found for _, found in self._histograms(candidates, centres)])
+        normals = Normals(measured, self._alignment.ignored)
 
-    def _codebook(self, task: _Task) -> NDArray[np.float32]:
-        candidates = list({sample.image: sample for sample in task.candidates}.values())
+        def ranked(samples: Sequence[Sample], queries: Floats) -> Iterator[tuple[str, _Ranking]]:
+            # One more than wanted, since an image may find itself.
+            for sample, (rows, values) in zip(samples, normals.nearest(queries, top + 1), strict=True):
+                pairs = zip((candidates[row].image for row in rows), values.tolist(), strict=True)
+                yield sample.image, [pair for pair in pairs if pair[0] != sample.image][:top]
+
+        asked = {query.image for query in task.queries}
+        rows = [row for row, candidate in enumerate(candidates) if candidate.image in asked]
+        yield from ranked([candidates[row] for row in rows], measured[rows])
+        for samples, found in self._histograms(task.others, centres):
+            yield from ranked(samples, found)
+
+    def _codebook(self, candidates: Sequence[Sample]) -> NDArray[np.float32]:
         if len(candidates) > _CODEBOOK_IMAGES:
             first = candidates[0]
             rng = random.Random(f"{self._seed}/{first.source}/{first.category}")
             candidates = rng.sample(candidates, _CODEBOOK_IMAGES)
-        maps = np.concatenate(list(self._maps(candidates)))
+        maps = np.concatenate([maps for _, maps in self._maps(candidates)])
         return codebook(maps.reshape(-1, maps.shape[-1]), self._alignment.clusters, seed=self._seed)
 
-    def _histograms(self, samples: Sequence[Sample], centres: NDArray[np.float32]) -> Floats:
-        measured = []
-        for maps in self._maps(samples):
-            measured.append(histograms(maps, centres, self._alignment.grid))
+    def _histograms(
+        self, samples: Sequence[Sample], centres: NDArray[np.float32]
+    ) -> Iterator[tuple[Sequence[Sample], Floats]]:
+        for batch, maps in self._maps(samples):
+            yield batch, histograms(assign(maps, centres), len(centres), self._alignment.grid)
             self._counter.add(len(maps))
-        return np.concatenate(measured)
 
-    def _maps(self, samples: Sequence[Sample]) -> Iterator[NDArray[np.float32]]:
-        """Feature maps in batches; images are decoded in threads, which costs more than the network."""
+    def _maps(self, samples: Sequence[Sample]) -> Iterator[tuple[Sequence[Sample], NDArray[np.float32]]]:
+        """Samples and their feature maps in batches; decoding, in threads, costs more than the network."""
         with ThreadPoolExecutor(4) as threads:
             for start in range(0, len(samples), _BATCH):
-                batch = list(threads.map(self._read, samples[start : start + _BATCH]))
-                yield self._extract(np.stack(batch))
+                batch = samples[start : start + _BATCH]
+                yield batch, self._extract(np.stack(list(threads.map(self._read, batch))))
 
     def _read(self, sample: Sample) -> NDArray[np.uint8]:
         return network_input(read_image(self._corpus.resolve(sample.source, sample.image)))

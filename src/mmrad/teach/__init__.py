@@ -1,12 +1,15 @@
 """Teaching: reasoning texts for the samples of a corpus, and their verification."""
 
 from mmrad.teach.course import Tally
+from mmrad.teach.descriptions import import_descriptions
+from mmrad.teach.imported import import_texts
 from mmrad.teach.judge import Agreement, judge_texts
 from mmrad.teach.knowledge import domain_knowledge
 from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.negatives import Negative, read_negatives
 from mmrad.teach.opposite import write_opposite_negatives
 from mmrad.teach.plan import Plan, plan
+from mmrad.teach.reverify import Verification, verify_corpus
 from mmrad.teach.run import Teaching, teach
 from mmrad.teach.scripted import ScriptedTeacher
 from mmrad.teach.similarity import LabelSimilarity
@@ -25,8 +28,11 @@ __all__ = [
     "ScriptedTeacher",
     "Tally",
     "Teaching",
+    "Verification",
     "chosen_texts",
     "domain_knowledge",
+    "import_descriptions",
+    "import_texts",
     "judge_texts",
     "passed",
     "plan",
@@ -35,6 +41,7 @@ __all__ = [
     "teach",
     "teachers",
     "verify",
+    "verify_corpus",
     "write_opposite_negatives",
     "write_scripted_negatives",
 ]

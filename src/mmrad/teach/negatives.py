@@ -155,6 +155,7 @@ class NegativeJournal:
 
     Attributes:
         known: Keys of the texts that are there, the refused ones among them: nobody need be asked for these.
+        negatives: Keys of those that were negatives when the file was opened.
 
     Raises:
         DataError: When the file is damaged.
@@ -162,7 +163,9 @@ class NegativeJournal:
 
     def __init__(self, corpus: Corpus, origin: str, similarity: Similarity) -> None:
         path = negative_path(corpus, origin)
-        self.known = {str(record.get("key")) for record in read_journal(path)}
+        records = list(read_journal(path))
+        self.known = {str(record.get("key")) for record in records}
+        self.negatives = {str(record.get("key")) for record in records if "kind" in record}
         self._origin, self._similarity = origin, similarity
         self._journal = Journal(path)
 

@@ -60,7 +60,7 @@ def write_opposite_negatives(
     summary = NegativesSummary(len(pairs))
     with NegativeJournal(corpus, teacher.name, similarity or LabelSimilarity()) as journal:
         wanted = [[_key(keys.of(pair), number) for number in range(1, per_sample + 1)] for pair in pairs]
-        summary.known = sum(key in journal.known for some in wanted for key in some)
+        summary.known = sum(key in journal.negatives for some in wanted for key in some)
 
         async def one(chat: Chat, index: int) -> None:
             pair = pairs[index]

@@ -12,10 +12,10 @@ from mmrad.teach.leaks import plain, stem
 LOOP = 16
 """So many words and marks in a row are no coincidence when they return again and again."""
 
-SENTENCE_END = re.compile(r"(?:[.!?;。！？](?=\s|\Z)|\n)+")
+SENTENCE_END = re.compile(r"(?<![.!?;。！？])[.!?;。！？]++[\"'”’*_)\]]*+(?=\s|\Z)|\n+")
 
 _SHORT = 4
-"""Sentences of fewer words ("No defects.") may return: lists are made of them."""
+"""Sentences of fewer words and marks ("No defects.") may return: lists are made of them."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -35,7 +35,7 @@ to top toward towards two under until up upon upper very was we well were what w
 while who why wide will with within without would you
 """
 _ENGLISH = frozenset(_COMMON.split())
-"""Common in English prose about images (half of its words), and rare in other languages of the same script."""
+"""Common in English prose about images (half of its words), and rare in other languages."""
 
 
 def words(text: str) -> list[str]:
@@ -68,6 +68,6 @@ def repeats(text: str) -> int:
     flat = text.casefold()
     tokens = _TOKEN.findall(flat)
     passages = Counter(tuple(tokens[i : i + LOOP]) for i in range(len(tokens) - LOOP + 1))
-    sentences = (tuple(words(part)) for part in SENTENCE_END.split(flat))
+    sentences = (tuple(_TOKEN.findall(part)) for part in SENTENCE_END.split(flat))
     told = Counter(sentence for sentence in sentences if len(sentence) >= _SHORT)
     return max(chain(passages.values(), told.values()), default=0)

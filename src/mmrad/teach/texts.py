@@ -73,12 +73,7 @@ def read_texts(corpus: Corpus, teacher: str) -> dict[str, Reasoning]:
         DataError: When the teacher has written nothing, or the file is damaged.
     """
     path = text_path(corpus, teacher)
-    samples = {sample.id: sample for sample in corpus.samples}
-    found = {
-        sample_id: reasoning(record, path, samples[sample_id])
-        for sample_id, answers in read_answers(path).items()
-        if sample_id in samples and (record := text_of(answers))
-    }
+    found = _texts_in(corpus, path)
     if not found:
         raise DataError(
             f"{path}: no texts by the teacher {teacher!r}; there are texts by "
@@ -99,11 +94,22 @@ def chosen_texts(corpus: Corpus, prefer: Sequence[str] = ()) -> dict[str, Reason
         DataError: When a teacher has written nothing, or a file is damaged.
     """
     chosen: dict[str, Reasoning] = {}
-    for teacher in prefer or teachers(corpus):
-        for sample_id, text in read_texts(corpus, teacher).items():
+    everybody = (_texts_in(corpus, text_path(corpus, teacher)) for teacher in teachers(corpus))
+    for texts in (read_texts(corpus, teacher) for teacher in prefer) if prefer else everybody:
+        for sample_id, text in texts.items():
             if text.verified:
                 chosen.setdefault(sample_id, text)
     return {sample.id: chosen[sample.id] for sample in corpus.samples if sample.id in chosen}
+
+
+def _texts_in(corpus: Corpus, path: Path) -> dict[str, Reasoning]:
+    """The text of each sample in a journal; of those that had only failures none."""
+    samples = {sample.id: sample for sample in corpus.samples}
+    return {
+        sample_id: reasoning(record, path, samples[sample_id])
+        for sample_id, answers in read_answers(path).items()
+        if sample_id in samples and (record := text_of(answers))
+    }
 
 
 def truth_hash(sample: Sample) -> str:

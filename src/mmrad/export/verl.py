@@ -1,0 +1,103 @@
+"""A corpus as Parquet files for reinforcement learning with verl.
+
+Format:  https://verl.readthedocs.io/en/latest/preparation/prepare_data.html, and for images the columns that
+`RLHFDataset` reads
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mmrad.corpus import Corpus
+from mmrad.export.conversations import Conversation, by_split, conversations, write_parquet
+from mmrad.export.images import Progress, refuse_filled
+from mmrad.image import encode_png
+from mmrad.inspectors.base import InspectionSettings
+
+_SCHEMA = pa.schema(
+    [
+        ("data_source", pa.string()),
+        ("prompt", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("images", pa.list_(pa.struct([("bytes", pa.binary())]))),
+        ("ability", pa.string()),
+        ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
+        (
+            "extra_info",
+            pa.struct(
+                [
+                    ("split", pa.string()),
+                    ("index", pa.int64()),
+                    ("sample_id", pa.string()),
+                    ("answer", pa.string()),
+                ]
+            ),
+        ),
+    ]
+)
+
+
+def export_verl(
+    corpus: Corpus,
+    out: Path,
+    *,
+    settings: InspectionSettings,
+    prefer: Sequence[str] = (),
+    references: int = 1,
+    progress: Progress | None = None,
+) -> int:
+    """Write `OUT/SPLIT.parquet`, with the images in it as verl's own examples have them.
+
+    `reward_model.ground_truth` is a JSON object: `anomalous`, `boxes` `[x1, y1, x2, y2]` in pixels of the
+    last image, and their `labels`. `extra_info.answer` is the verified text. `data_source` is
+    `mmrad/SOURCE`, so that validation is reported for each source.
+
+    Args:
+        corpus: The corpus; its samples with a verified text are written.
+        out: The folder; a new one, or an empty one.
+        settings: How the model is asked.
+        prefer: Teachers whose texts are taken, see `mmrad.teach.chosen_texts`.
+        references: How many references a query gets; 0 for none.
+        progress: Told after every sample.
+
+    Returns:
+        How many samples were written.
+
+    Raises:
+        UsageError: When the folder holds anything, or texts were written for another budget.
+        DataError: See `mmrad.export.conversations.conversations`.
+    """
+    refuse_filled(out)
+    found = conversations(corpus, settings, prefer=prefer, references=references, progress=progress)
+    return sum(
+        write_parquet(
+            out / f"{split}.parquet", _SCHEMA, (_row(one, index) for index, one in enumerate(group))
+        )
+        for split, group in by_split(found)
+    )
+
+
+def _row(conversation: Conversation, index: int) -> dict[str, Any]:
+    sample = conversation.sample
+    truth = {
+        "anomalous": sample.anomalous,
+        "boxes": conversation.boxes,
+        "labels": conversation.labels,
+    }
+    return {
+        "data_source": f"mmrad/{sample.source}",
+        "prompt": conversation.prompt(),
+        "images": [{"bytes": encode_png(view.image)} for view in conversation.views],
+        "ability": "anomaly_detection",
+        "reward_model": {"style": "rule", "ground_truth": json.dumps(truth, ensure_ascii=False)},
+        "extra_info": {
+            "split": sample.split,
+            "index": index,
+            "sample_id": sample.id,
+            "answer": conversation.completion,
+        },
+    }
