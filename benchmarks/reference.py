@@ -114,8 +114,8 @@ def speed(literal: int) -> None:
     other = sliced * QUERIES / literal
     extrapolated = f", extrapolated to {QUERIES} queries {other:.0f} s" if literal < QUERIES else ""
     print(
-        f"speed: {NORMALS} normals x {QUERIES} queries in {mine:.2f} s; the loops, given the histograms of the "
-        f"normals, {NORMALS} x {literal} in {sliced:.2f} s{extrapolated}: {other / mine:.0f}x; "
+        f"speed: {NORMALS} normals x {QUERIES} queries in {mine:.2f} s; the loops, given the normals' "
+        f"histograms, {NORMALS} x {literal} in {sliced:.2f} s{extrapolated}: {other / mine:.0f}x; "
         f"all {literal} queries have the same {TOP} references with the same misalignments"
     )
 

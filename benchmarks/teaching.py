@@ -1,7 +1,7 @@
 """Throughput and memory of `mmrad.teach` against a server that answers after one second.
 
-The ideal rate is concurrency divided by the server's second. The server runs on the same machine in a process of
-its own, and reads each request's hints, so that its texts pass verification.
+The ideal rate is concurrency divided by the server's second. The server runs on the same machine in a process
+of its own, and reads each request's hints, so that its texts pass verification.
 
     python benchmarks/teaching.py --samples 100000 --concurrency 256
 """

@@ -6,7 +6,8 @@
 The second command needs a virtual environment with the tool. It prints the sizes of the images that a model is
 shown before and after a resize as the tool makes it for Qwen2.5-VL, and the figures that the tool's own
 evaluation gives for perfect answers, for opposite ones, for boxes in the wrong place and for unreadable ones;
-it ends with 1 when a size changes or a figure is not the expected one.
+it ends with 1 when a size changes or a figure is not the expected one. `--min-pixels` shows what the resize
+does with another lower limit, such as a tool's own for Qwen2.5-VL.
 """
 
 # ruff: noqa: T201
@@ -25,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-LIMITS = {"min_pixels": 28 * 28, "max_pixels": 16384 * 28 * 28}
+MIN_PIXELS, MAX_PIXELS = 28 * 28, 16384 * 28 * 28
 """What has to be said to a tool of Qwen2.5-VL's processor."""
 
 SPACE = "view"
@@ -36,12 +37,12 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a tool shows a model: the sample, its true answer, and the images as (width, height)."""
+    """What a tool shows a model: the sample, its true answer, the images and their (width, height)."""
 
     name: str
     answer: str
+    images: list[Any]
     shown: list[Size]
-    resized: list[Size]
 
 
 Answers = dict[str, str]
@@ -65,14 +66,15 @@ def make(out: Path) -> None:
         print(name, written, "samples")
 
 
-def resized(images: Sequence[Any]) -> list[Size]:
+def resized(images: Sequence[Any], min_pixels: int) -> list[Size]:
     """Sizes after both resizes that are made for Qwen2.5-VL: that of qwen_vl_utils, and the processor's."""
     from qwen_vl_utils import process_vision_info
     from transformers import Qwen2VLImageProcessor
 
-    content = [{"type": "image", "image": image, **LIMITS} for image in images]
+    limits = {"min_pixels": min_pixels, "max_pixels": MAX_PIXELS}
+    content = [{"type": "image", "image": image, **limits} for image in images]
     found, _ = process_vision_info([{"role": "user", "content": content}])
-    grid = Qwen2VLImageProcessor(**LIMITS)(images=found, return_tensors="pt")["image_grid_thw"]
+    grid = Qwen2VLImageProcessor(**limits)(images=found, return_tensors="pt")["image_grid_thw"]
     return [(wide * 14, high * 14) for _, high, wide in grid.tolist()]
 
 
@@ -90,7 +92,7 @@ def lmms_eval(folder: Path) -> tuple[str, list[Asked], Evaluate]:
     for doc in task.test_docs():
         images, _, _ = ChatMessages(messages=task.doc_to_messages(doc)).extract_media()
         sizes = [image.size for image in images]
-        asked.append(Asked(doc["id"], task.doc_to_target(doc), sizes, resized(images)))
+        asked.append(Asked(doc["id"], task.doc_to_target(doc), images, sizes))
 
     class Scripted(lmms):  # type: ignore[misc]
         """Says what it is told to."""
@@ -138,7 +140,7 @@ def vlmevalkit(folder: Path) -> tuple[str, list[Asked], Evaluate]:
         paths = [part["value"] for part in parts if part["type"] == "image"]
         row = dataset[number]
         sizes = [Image.open(path).size for path in paths]
-        asked.append(Asked(row["sample_id"], row["answer"], sizes, resized(paths)))
+        asked.append(Asked(row["sample_id"], row["answer"], paths, sizes))
     scratch = Path(tempfile.mkdtemp())
 
     def evaluate(name: str, answers: Answers) -> Figures:
@@ -173,15 +175,16 @@ def answers_of(asked: Sequence[Asked]) -> dict[str, tuple[Answers, tuple[float, 
     }
 
 
-def check(tool: str, folder: Path) -> bool:
+def check(tool: str, folder: Path, min_pixels: int) -> bool:
     """Print what a tool shows and how it scores; whether both are as they should be."""
     name, asked, evaluate = TOOLS[tool](folder.resolve())
     print(f"\n{name}, transformers {version('transformers')}, Python {sys.version.split()[0]}")
     good = bool(asked)
     for one in asked:
-        same = one.shown == one.resized
+        after = resized(one.images, min_pixels)
+        same = one.shown == after
         good &= same
-        print(f"{one.name}: shown {one.shown}, resized {one.resized}: {'same' if same else 'DIFFERENT'}")
+        print(f"{one.name}: shown {one.shown}, resized {after}: {'same' if same else 'DIFFERENT'}")
         print(f"  {one.answer}")
     for kind, (answers, expected) in answers_of(asked).items():
         figures = evaluate(kind, answers)
@@ -200,11 +203,12 @@ def main() -> None:
     )
     parser.add_argument("tool", choices=["make", *TOOLS])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--min-pixels", type=int, default=MIN_PIXELS)
     asked = parser.parse_args()
     if asked.tool == "make":
         make(asked.folder)
     else:
-        sys.exit(not check(asked.tool, asked.folder))
+        sys.exit(not check(asked.tool, asked.folder, asked.min_pixels))
 
 
 if __name__ == "__main__":

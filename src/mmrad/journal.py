@@ -1,7 +1,8 @@
 """Journals: append-only JSONL files for work that costs money or hours.
 
-A line is one finished piece of work. It reaches the system at once, and the disk in small groups; a torn last
-line is ignored and its work redone. So a `kill -9` costs no finished work, and a power cut at most the last group.
+A line is one finished piece of work. It reaches the system at once, and the disk in small groups; a torn
+last line is ignored and its work redone. So a `kill -9` costs no finished work, and a power cut at most the
+last group.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import cv2
 
 from mmrad.box import Box
+from mmrad.errors import UsageError
 from mmrad.image import RGB
 
 FACTOR = 28
@@ -33,7 +34,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not FACTOR * FACTOR <= self.min_pixels <= self.max_pixels:
-            raise ValueError(f"not a pixel budget: {self.min_pixels}..{self.max_pixels}")
+            raise UsageError(
+                f"views of {self.min_pixels} to {self.max_pixels} pixels are not possible: the least is "
+                f"{FACTOR * FACTOR}, and --max-pixels at least {self.min_pixels}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

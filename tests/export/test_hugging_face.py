@@ -10,7 +10,7 @@ import yaml
 from annotated import TEXT, annotated_corpus, boxes_of
 
 from mmrad.corpus import Corpus, write_corpus
-from mmrad.errors import UsageError
+from mmrad.errors import MissingExtraError, UsageError
 from mmrad.export import hugging_face
 from mmrad.export.hugging_face import export_hugging_face
 from mmrad.image import read_image
@@ -120,3 +120,12 @@ def test_a_corpus_without_labels_and_references_loads(corpus: Corpus, tmp_path: 
 def test_a_folder_that_is_not_empty_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not empty"):
         export_hugging_face(corpus, tmp_path)
+
+
+def test_a_missing_package_is_named_before_anything_is_written(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmrad.export.images.find_spec", lambda name: None if name == "mlcroissant" else name)
+    with pytest.raises(MissingExtraError, match=r"mlcroissant.*mmrad\[export\]"):
+        export_hugging_face(corpus, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

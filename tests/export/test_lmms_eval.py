@@ -26,9 +26,10 @@ from asked import (
 
 from mmrad.answer import parse
 from mmrad.corpus import Corpus
-from mmrad.errors import UsageError
+from mmrad.errors import DataError, UsageError
 from mmrad.export.benchmark import FIGURES
 from mmrad.export.lmms_eval import export_lmms_eval
+from mmrad.image import encode_png, read_image
 from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.sample import Sample
 from mmrad.view import View
@@ -202,6 +203,13 @@ def test_without_mmrad_the_task_says_what_to_install(out: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "mmrad.export.benchmark", None)
     with pytest.raises(ImportError, match="pip install mmrad"):
         module_at(out / "utils.py")
+
+
+def test_an_image_that_has_changed_its_size_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    path = corpus.resolve("made", "wide.png")
+    path.write_bytes(encode_png(read_image(path)[:, :100]))
+    with pytest.raises(DataError, match=r"wide\.png: its size is now \(100, 150\)"):
+        export_lmms_eval(corpus, tmp_path / "out", settings=SETTINGS, splits=SPLITS)
 
 
 def test_a_folder_that_is_not_empty_is_refused(corpus: Corpus, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmrad.corpus import Corpus, Reference, write_corpus
 from mmrad.errors import UsageError
-from mmrad.export import export_release
+from mmrad.export.release import export_release
 from mmrad.image import part_of, read_image, read_mask
 from mmrad.sources import build_corpus
 

@@ -83,15 +83,14 @@ def export(
     module = _MODULES.get(to, to.value.replace("-", "_"))
     writer = getattr(import_module(f"mmrad.export.{module}"), f"export_{module}")
     taken = inspect.signature(writer).parameters
-    asking = {"max_pixels": max_pixels, "prompts": prompts}
-    given = {"prefer": teacher, "references": references, "splits": split}
+    given: dict[str, Any] = {"prefer": teacher, "references": references, "splits": split}
+    if "settings" not in taken:
+        given |= {"max_pixels": max_pixels, "prompts": prompts}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if "settings" in taken:
-        options["settings"] = _settings(**asking)
-    else:
-        options |= {name: value for name, value in asking.items() if value is not None}
     if foreign := [_flag(name) for name in options if name not in taken]:
         raise UsageError(f"the format {to.value} takes no {' or '.join(foreign)}")
+    if "settings" in taken:
+        options["settings"] = _settings(max_pixels, prompts)
     with progress("export") as update:
         count = writer(Corpus(corpus), out, **options, progress=update)
     typer.echo(f"wrote {count} samples to {out}")
@@ -101,7 +100,7 @@ def _flag(name: str) -> str:
     return {"prefer": "--teacher", "splits": "--split"}.get(name, f"--{name.replace('_', '-')}")
 
 
-def _settings(*, max_pixels: int | None, prompts: str | None) -> Any:
+def _settings(max_pixels: int | None, prompts: str | None) -> Any:
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.prompt import load_prompts
     from mmrad.view import Budget

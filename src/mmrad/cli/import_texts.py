@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,8 +23,7 @@ class Pixels(Enum):
 def import_(
     corpus: CorpusArgument,
     file: Annotated[
-        Path,
-        typer.Argument(help="text_annos.json, a folder with several, LLaVA-style JSON, or MMAD's mmad.json."),
+        Path, typer.Argument(help="text_annos.json, a folder with several, LLaVA-style JSON, or mmad.json.")
     ],
     name: Annotated[str, typer.Option(help="Whose texts these are, as a teacher's name.")],
     pixels: Annotated[
@@ -53,7 +52,9 @@ def import_(
             "--pixels is needed: say whether coordinates are pixels of the original image or of a view; it "
             "cannot be told from the numbers"
         )
-    meant = "original" if pixels is Pixels.ORIGINAL else Budget(max_pixels=max_pixels)
+    meant: Literal["original"] | Budget = (
+        "original" if pixels is Pixels.ORIGINAL else Budget(max_pixels=max_pixels)
+    )
     with progress("import") as update:
         summary = import_texts(opened, file, teacher=name, pixels=meant, progress=update)
     typer.echo(summary.describe())

@@ -222,7 +222,7 @@ def _passes(error: openai.APIError) -> bool:
 
 def _pause(error: openai.APIError, attempt: int) -> float:
     """Seconds before the next try: what the server says, or twice as long each time, spread out."""
-    grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.75, 1.25)
+    grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt) * random.uniform(0.75, 1.25)
     if not isinstance(error, openai.APIStatusError):
         return grown
     try:

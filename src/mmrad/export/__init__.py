@@ -1,5 +1,1 @@
-"""Corpora in the formats of other tools, one module a format."""
-
-from mmrad.export.release import export_release
-
-__all__ = ["export_release"]
+"""Corpora in the formats of other tools: `mmrad.export.FORMAT.export_FORMAT`, one module a format."""

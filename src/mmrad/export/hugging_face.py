@@ -94,7 +94,7 @@ def export_hugging_face(corpus: Corpus, out: Path, *, progress: Progress | None 
     require("datasets", "mlcroissant")
     features = _features()
     texts = chosen_texts(corpus)
-    order = [sample for split in _SPLITS for sample in corpus.samples if sample.split == split]
+    order = sorted(corpus.samples, key=lambda sample: _SPLITS.index(sample.split))
     rows = _rows(corpus, each(order, progress), texts)
     splits = {
         split: _write_split(out / "data" / split, of_split, features.arrow_schema)

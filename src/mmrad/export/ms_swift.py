@@ -26,9 +26,9 @@ def export_ms_swift(
 ) -> int:
     """Write `OUT/SPLIT.jsonl` and `OUT/images/*.png`; ms-swift finds the images with `ROOT_IMAGE_DIR=OUT`.
 
-    The texts have their coordinates written out, and no `<bbox>` or `<ref-object>`: ms-swift would put special
-    tokens in the place of the answer grammar's lists, and could not put a box into a sentence that spells it
-    in its own way. `objects` is the truth for reward functions; its `image_id` says that the boxes lie in the
+    Coordinates are written out in the texts, not as `<bbox>` or `<ref-object>`: ms-swift would put special
+    tokens in place of the answer grammar's lists, and cannot put a box into a sentence that spells it in its
+    own way. `objects` is the truth for reward functions; its `image_id` says that the boxes lie in the
     last image, the query.
 
     Args:

@@ -60,6 +60,15 @@ class DescriptionSummary:
     unmatched: Problems = field(default_factory=Problems)
     unreadable: Problems = field(default_factory=Problems)
 
+    def describe(self) -> str:
+        """Some lines for people."""
+        line = (
+            f"{self.entries} entries, {self.matched} about samples of this corpus; "
+            f"{self.descriptions} answers in words, {self.appended} new"
+        )
+        problems = self.unmatched.describe("unmatched") + self.unreadable.describe("unreadable")
+        return "\n".join([line, *problems])
+
 
 def import_descriptions(corpus: Corpus, file: Path, *, origin: str) -> DescriptionSummary:
     """Bring questions and answers into a corpus; done again, nothing is appended.

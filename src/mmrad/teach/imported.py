@@ -80,11 +80,8 @@ class ImportSummary:
             + (f" ({failed})" if failed else "")
             + f"; {self.appended} new"
         ]
-        for name, problems in (("unmatched", self.unmatched), ("unreadable", self.unreadable)):
-            if problems.count:
-                lines.append(f"{problems.count} {name}, such as")
-                lines += [f"  {example}" for example in problems.examples]
-        return "\n".join(lines)
+        problems = self.unmatched.describe("unmatched") + self.unreadable.describe("unreadable")
+        return "\n".join(lines + problems)
 
 
 def import_texts(

@@ -54,7 +54,7 @@ def is_english(text: str, own: Collection[str], min_english: float, max_foreign:
     """
     judged = [word for word in words(plain(text)) if stem(word) not in own]
     letters = sum(map(len, judged))
-    foreign = sum(not _is_latin(letter) for word in judged for letter in word)
+    foreign = sum(not _is_latin(letter) for word in judged if not word.isascii() for letter in word)
     english = sum(word.partition("'")[0] in _ENGLISH for word in judged)
     return foreign <= max_foreign * letters and english >= min_english * len(judged)
 

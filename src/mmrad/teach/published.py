@@ -61,6 +61,10 @@ class Problems:
         """How many entries."""
         return self.reasons.total()
 
+    def describe(self, name: str) -> list[str]:
+        """Lines for people; none where there is nothing."""
+        return [f"{self.count} {name}, such as", *(f"  {it}" for it in self.examples)] if self.count else []
+
 
 def read_entries(path: Path) -> list[Entry]:
     """The entries of a file, or of every `text_annos.json` in a folder.
