@@ -3,8 +3,8 @@
     PYTHONPATH=src:tests .venv/bin/python docs/checks/benchmark_loaders.py make EXPORTS
     PYTHONPATH=src VENV/bin/python docs/checks/benchmark_loaders.py TOOL EXPORTS/TOOL
 
-The second command needs a virtual environment with the tool. It prints the sizes of the images that a model is
-shown before and after a resize as the tool makes it for Qwen2.5-VL, and the figures that the tool's own
+The second command needs a virtual environment with the tool. It prints the sizes of the images that a model
+is shown before and after a resize as the tool makes it for Qwen2.5-VL, and the figures that the tool's own
 evaluation gives for perfect answers, for opposite ones, for boxes in the wrong place and for unreadable ones;
 it ends with 1 when a size changes or a figure is not the expected one. `--min-pixels` shows what the resize
 does with another lower limit, such as a tool's own for Qwen2.5-VL.
@@ -52,12 +52,11 @@ Evaluate = Callable[[str, Answers], Figures]
 
 def make(out: Path) -> None:
     """Write a small corpus of large, non-square images in both formats."""
-    from taught import taught_corpus
-
     from mmrad.export.lmms_eval import export_lmms_eval
     from mmrad.export.vlmevalkit import export_vlmevalkit
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.view import Budget
+    from taught import taught_corpus
 
     corpus = taught_corpus(out / "corpus", Budget(), scale=7)
     for export in (export_lmms_eval, export_vlmevalkit):
@@ -189,7 +188,7 @@ def check(tool: str, folder: Path, min_pixels: int) -> bool:
     for kind, (answers, expected) in answers_of(asked).items():
         figures = evaluate(kind, answers)
         found = tuple(float(figures[figure]) for figure in FIGURES)
-        fits = all(a == b or math.isnan(a) and math.isnan(b) for a, b in zip(found, expected, strict=True))
+        fits = all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(found, expected, strict=True))
         good &= fits
         told = json.dumps(dict(zip(FIGURES, found, strict=True)))
         print(f"{kind}: {told}{'' if fits else f' EXPECTED {expected}'}")

@@ -14,7 +14,7 @@ from mmrad.cli import app
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
 from mmrad.teach import chosen_texts
-from servers import FaultServer
+from servers import FaultServer, says
 
 
 @pytest.fixture
@@ -124,3 +124,38 @@ def test_negatives_are_written_and_counted(corpus: Path) -> None:
     said = run("negatives", corpus, "--per-sample", "1")
     assert "6 negatives for 6 samples; 6 new" in said
     assert "0 new" in run("negatives", corpus, "--per-sample", "1")
+
+
+def test_knowledge_is_collected_kept_when_edited_and_told(corpus: Path, tmp_path: Path) -> None:
+    assert "scratch" in run("knowledge", corpus)
+    path = corpus / "knowledge.toml"
+    path.write_text(path.read_text().replace('"scratch"', '"deep scratch"'))
+    assert json.loads(run("knowledge", corpus, "--json"))["part"][0] == "deep scratch"
+    with FaultServer() as server:
+        for extra in ((), ("--knowledge",)):
+            run(
+                "bench",
+                corpus,
+                "--model",
+                "m",
+                "--base-url",
+                server.base_url,
+                "--out",
+                tmp_path / f"r{len(extra)}",
+                *extra,
+            )
+    plain, told = (server.calls[number].body["messages"][-1]["content"][-1]["text"] for number in (0, -1))
+    assert "deep scratch" in told and "deep scratch" not in plain
+
+
+def test_verify_prints_every_check_and_the_judge(corpus: Path) -> None:
+    run("teach", corpus)
+    shown = run("verify", corpus)
+    assert "scripted: 6 of 6" in " ".join(shown.split())
+    assert "hint_leak" in shown and "made/part" in shown
+    with FaultServer(default=says("Yes, it does.")) as server:
+        found = json.loads(run("verify", corpus, "--json", "--judge", "j", "--base-url", server.base_url))
+    assert found["teachers"][0]["answers"]["overall"]["checks"]["iou"] == 6
+    assert (found["judge"][0]["judge"], found["judge"][0]["consistent"]) == ("j", 6)
+    with pytest.raises(DataError, match="no texts by the teacher 'x'"):
+        run("verify", corpus, "--teacher", "x")

@@ -18,6 +18,7 @@ from mmrad.cli import (
     factory,
     import_texts,
     inspect,
+    knowledge,
     negatives,
     reference,
     report,
@@ -50,6 +51,7 @@ app.command("audit")(audit.audit)
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
 app.command("verify")(verify.verify)
+app.command("knowledge")(knowledge.knowledge)
 app.command("negatives")(negatives.negatives)
 app.command("import")(import_texts.import_)
 app.command("export")(export.export)

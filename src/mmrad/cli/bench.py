@@ -34,6 +34,9 @@ def bench(
     limit: Annotated[int | None, typer.Option(help="Only this many samples, drawn with the seed.")] = None,
     references: Annotated[int, typer.Option(help="Reference images beside each query; 0 for none.")] = 1,
     reasoning: Annotated[bool, typer.Option(help="Whether to ask for reasoning before the answer.")] = True,
+    knowledge: Annotated[
+        bool, typer.Option(help="Tell the anomalies known of each category, see `mmrad knowledge`.")
+    ] = False,
     temperature: Annotated[
         float, typer.Option(help="0 is greedy; the paper samples at 1.5 with min-p 0.1.")
     ] = 0.0,
@@ -56,6 +59,7 @@ def bench(
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.inspectors.make import make_inspector
     from mmrad.prompt import load_prompts
+    from mmrad.teach import read_knowledge
     from mmrad.view import Budget
 
     opened = Corpus(corpus)
@@ -66,6 +70,7 @@ def bench(
         prompts=load_prompts(prompts),
         budget=Budget(max_pixels=max_pixels),
         reasoning=reasoning,
+        domain_knowledge=read_knowledge(opened) if knowledge else {},
         temperature=temperature,
         min_p=min_p,
         seed=seed,

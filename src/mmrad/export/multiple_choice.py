@@ -20,7 +20,7 @@ from mmrad.export.images import Progress, each, image_suffix, refuse_filled, wri
 from mmrad.export.release import COMBINED, _write_mask
 from mmrad.files import write_text
 from mmrad.sample import Pair, Sample
-from mmrad.teach import domain_knowledge
+from mmrad.teach import read_knowledge
 
 _LETTERS = "ABCD"
 _WRONG = len(_LETTERS) - 1
@@ -81,7 +81,7 @@ def export_multiple_choice(
     refuse_filled(out)
     samples = corpus.select(splits=splits)
     pairs = corpus.pairs(samples, references=references)
-    knowledge = domain_knowledge(corpus)
+    knowledge = read_knowledge(corpus)
     files = _Files(out)
     content: dict[str, dict[str, Any]] = {}
     for sample, pair in zip(each(samples, progress), pairs, strict=True):

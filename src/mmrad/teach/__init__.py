@@ -4,7 +4,7 @@ from mmrad.teach.course import Tally
 from mmrad.teach.descriptions import import_descriptions
 from mmrad.teach.imported import import_texts
 from mmrad.teach.judge import Agreement, judge_texts
-from mmrad.teach.knowledge import domain_knowledge
+from mmrad.teach.knowledge import collect_knowledge, read_knowledge, write_knowledge
 from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.negatives import Negative, read_negatives
 from mmrad.teach.opposite import write_opposite_negatives
@@ -30,18 +30,20 @@ __all__ = [
     "Teaching",
     "Verification",
     "chosen_texts",
-    "domain_knowledge",
+    "collect_knowledge",
     "import_descriptions",
     "import_texts",
     "judge_texts",
     "passed",
     "plan",
+    "read_knowledge",
     "read_negatives",
     "read_texts",
     "teach",
     "teachers",
     "verify",
     "verify_corpus",
+    "write_knowledge",
     "write_opposite_negatives",
     "write_scripted_negatives",
 ]

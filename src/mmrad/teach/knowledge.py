@@ -150,7 +150,3 @@ def _list(labels: list[str]) -> str:
 def _quoted(text: str) -> str:
     """A TOML basic string: what JSON escapes, and the one control character that it does not."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-domain_knowledge = collect_knowledge
-"""The former name."""

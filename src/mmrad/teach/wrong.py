@@ -20,7 +20,7 @@ from mmrad.errors import DataError
 from mmrad.image import RGB, read_image
 from mmrad.sample import Sample
 from mmrad.teach.course import Keys
-from mmrad.teach.knowledge import domain_knowledge
+from mmrad.teach.knowledge import read_knowledge
 from mmrad.teach.lesson import Lesson, prepare
 from mmrad.teach.negatives import Kind, NegativeJournal, kind_of, other_meaning
 from mmrad.teach.scripted import ScriptedTeacher
@@ -50,7 +50,7 @@ class ScriptedNegatives:
     places, one of them less, in turn.
 
     Args:
-        knowledge: Known labels by category, see `mmrad.teach.domain_knowledge`.
+        knowledge: Known labels by category, see `mmrad.teach.read_knowledge`.
         similarity: Compares labels.
     """
 
@@ -244,7 +244,7 @@ def write_scripted_negatives(
     """
     pairs = corpus.pairs(corpus.samples if samples is None else samples)
     similarity = similarity or LabelSimilarity()
-    writer = ScriptedNegatives(domain_knowledge(corpus), similarity)
+    writer = ScriptedNegatives(read_knowledge(corpus), similarity)
     pair_keys = Keys(ScriptedTeacher(), budget, seed)
     view_of = lru_cache(maxsize=16)(lambda path: make_view(read_image(path), budget))
     summary = NegativesSummary(len(pairs))

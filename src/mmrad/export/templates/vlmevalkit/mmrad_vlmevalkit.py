@@ -12,6 +12,7 @@ of the Qwen2-VL family keeps them as they are only when its configuration has `m
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import sys
 from collections.abc import Mapping
@@ -114,6 +115,8 @@ class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
 if __name__ == "__main__":
     import vlmeval.dataset  # type: ignore[import-not-found]
 
+    # VLMEvalKit enlarges images for APIs whose shorter side is below a limit, by default 100 pixels.
+    os.environ.setdefault("VLMEVAL_MIN_IMAGE_EDGE", "1")
     vlmeval.dataset.MmradInspection = MmradInspection
     vlmeval.dataset.DATASET_CLASSES.append(MmradInspection)
     sys.argv = sys.argv[1:]
