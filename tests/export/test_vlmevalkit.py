@@ -3,6 +3,8 @@
 import ast
 import json
 import math
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +186,26 @@ def test_the_table_has_the_columns_of_the_format(out: Path, corpus: Corpus) -> N
     assert read_image(out / toliststr(table.set_index("sample_id").loc[TALL, "image_path"])[-1]).shape == (
         140, 84, 3,
     )  # fmt: skip
+
+
+def test_run_as_a_program_it_starts_the_run_with_the_dataset_known(out: Path, tmp_path: Path) -> None:
+    package = tmp_path / "kit" / "vlmeval"
+    (package / "dataset").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "smp.py").write_text("load = toliststr = None")
+    (package / "dataset" / "__init__.py").write_text("DATASET_CLASSES = []")
+    (package / "dataset" / "image_base.py").write_text("class ImageBaseDataset: pass")
+    run = tmp_path / "kit" / "run.py"
+    run.write_text(
+        "import os, sys, vlmeval.dataset as known\n"
+        "assert __name__ == '__main__' and known.DATASET_CLASSES == [known.MmradInspection]\n"
+        "print(known.MmradInspection.DATASET_URL, sys.argv[1:], os.environ['VLMEVAL_MIN_IMAGE_EDGE'])\n"
+    )
+    command = [sys.executable, str(out / "mmrad_vlmevalkit.py"), str(run), "--data", "mmrad"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(run.parent)}, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "{'mmrad': ''} ['--data', 'mmrad'] 1\n"
 
 
 def test_nothing_written_names_the_machine(out: Path, corpus: Corpus) -> None:

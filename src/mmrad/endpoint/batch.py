@@ -38,11 +38,9 @@ def request_line(custom_id: str, body: Mapping[str, Any]) -> Request:
 
     Args:
         custom_id: Comes back with the answer.
-        body: From `request_of`; what is in `extra_body` is put beside the other fields.
+        body: From `request_of`.
     """
-    fields = {**body, **body.get("extra_body", {})}
-    fields.pop("extra_body", None)
-    content = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": fields}
+    content = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return Request(custom_id, json.dumps(content) + "\n")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +26,9 @@ from mmrad.prompt import Message
 
 DEFAULT_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
+
+POOL = 16
+"""Connections in one pool: the HTTP library looks through all of a pool's at each request."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_NAMED = 0.5, 60.0, 600.0
 """Seconds before the first retry where the server names none, at most before any other, and at most that a
@@ -108,11 +113,13 @@ class Endpoint:
     async def connect(self) -> AsyncIterator[Client]:
         """Open the endpoint; leaving the context closes its connections."""
         timeout = openai.Timeout(self.timeout, connect=min(self.timeout, CONNECT_SECONDS))
-        # Retries are ours: what the endpoint says of its rate steers how much is asked at once.
-        async with openai.AsyncOpenAI(
-            base_url=self.url, api_key=self.api_key(), max_retries=0, timeout=timeout
-        ) as api:
-            yield Client(self, api)
+        async with AsyncExitStack() as stack:
+            # Retries are ours: what the endpoint says of its rate steers how much is asked at once.
+            opened = [
+                openai.AsyncOpenAI(base_url=self.url, api_key=self.api_key(), max_retries=0, timeout=timeout)
+                for _ in range(math.ceil(self.concurrency / POOL))
+            ]
+            yield Client(self, [await stack.enter_async_context(api) for api in opened])
 
 
 class Client:
@@ -125,12 +132,13 @@ class Client:
 
     Args:
         endpoint: The endpoint.
-        api: Its connections.
+        pools: Its connections, `POOL` in each.
     """
 
-    def __init__(self, endpoint: Endpoint, api: openai.AsyncOpenAI) -> None:
+    def __init__(self, endpoint: Endpoint, pools: Sequence[openai.AsyncOpenAI]) -> None:
         self.endpoint = endpoint
-        self.api = api
+        self.api = pools[0]
+        self._pools = cycle(pools)
         self.slots = Slots(endpoint.concurrency)
         self._answered = False
 
@@ -163,11 +171,17 @@ class Client:
         return read_reply(text, self.endpoint.model, seconds=time.perf_counter() - started)
 
     async def _send(self, body: dict[str, Any]) -> str:
-        completions = self.api.chat.completions
+        api = next(self._pools)
         if not self.endpoint.stream:
-            response: Any = await completions.with_raw_response.create(**body)
-            return str(response.text)
-        chunks: Any = await completions.create(**body, stream=True, stream_options={"include_usage": True})
+            # The typed call would go through all of the body, images too, once more.
+            return await api.post("/chat/completions", cast_to=str, body=body)
+        chunks: Any = await api.chat.completions.create(
+            model=body["model"],
+            messages=body["messages"],
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body=body,
+        )
         try:
             return await gather(chunks)
         except openai.APIError:
@@ -191,7 +205,7 @@ class Client:
 
 
 def request_of(endpoint: Endpoint, messages: Sequence[Message], parameters: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a chat completion: what OpenAI's API has no name for goes into `extra_body`.
+    """The body of a chat completion.
 
     Args:
         endpoint: Who is asked.
@@ -201,13 +215,11 @@ def request_of(endpoint: Endpoint, messages: Sequence[Message], parameters: dict
     named = {
         endpoint.token_param if name == "max_tokens" else name: value for name, value in parameters.items()
     }
-    foreign = {name: named.pop(name) for name in ("min_p",) if name in named}
-    extra = {**foreign, **(endpoint.extra or {})}
     return {
         "model": endpoint.model,
         "messages": to_openai(messages, system=endpoint.system),
         **named,
-        **({"extra_body": extra} if extra else {}),
+        **(endpoint.extra or {}),
     }
 
 

@@ -17,7 +17,7 @@ from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.export.conversations import write_jsonl
 from mmrad.export.images import Progress, each, image_suffix, refuse_filled, write_image
-from mmrad.export.release import COMBINED, _write_mask
+from mmrad.export.release import COMBINED, write_truth_mask
 from mmrad.files import write_text
 from mmrad.sample import Pair, Sample
 from mmrad.teach import read_knowledge
@@ -169,8 +169,11 @@ def _kind_of(
         rng.shuffle(names)
     # Options that differ in letter case alone are the same to a reader.
     taken = {region.label.casefold() for region in sample.regions}
-    wrong = {name.casefold(): name for name in reversed(near + far) if name.casefold() not in taken}
-    return tuple(_sentence(name) for name in (label, *islice(reversed(wrong.values()), _WRONG)))
+    wrong: dict[str, str] = {}
+    for name in near + far:
+        if name.casefold() not in taken:
+            wrong.setdefault(name.casefold(), name)
+    return tuple(_sentence(name) for name in (label, *islice(wrong.values(), _WRONG)))
 
 
 def _place(box: Box, sample: Sample, rng: random.Random) -> tuple[str, ...]:
@@ -233,7 +236,7 @@ class _Files:
         if not pair.sample.anomalous:
             return image, ""
         mask = f"mask/{kind}/{number}.png"
-        _write_mask(corpus, pair.sample, self._out / folder / mask)
+        write_truth_mask(corpus, pair.sample, self._out / folder / mask)
         return image, mask
 
     def template(self, sample: Sample, reference: Path) -> str:

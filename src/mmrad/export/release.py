@@ -75,7 +75,7 @@ def export_release(corpus: Corpus, out: Path, *, progress: Progress | None = Non
                 {"bbox_2d": [int(value) for value in region.box.xyxy], "label": region.label}
                 for region in sample.regions
             ]
-            _write_mask(corpus, sample, out / folder / "ground_truth" / Path(place).relative_to("test"))
+            write_truth_mask(corpus, sample, out / folder / "ground_truth" / Path(place).relative_to("test"))
         if sample.id in texts:
             record.texts[place] = {"text": texts[sample.id].text}
         chosen = (by_image.get((sample.source, item.image)) for item in corpus.references.get(sample.id, ()))
@@ -102,7 +102,7 @@ def _name(text: str) -> str:
     return text.replace("/", "-").replace("\0", "") or "_"
 
 
-def _write_mask(corpus: Corpus, sample: Sample, target: Path) -> None:
+def write_truth_mask(corpus: Corpus, sample: Sample, target: Path) -> None:
     """An image's masks inside its boxes as one; a box without a mask is filled."""
     width, height = sample.size_wh
     marked: NDArray[np.bool_] = np.zeros((height, width), np.bool_)

@@ -86,9 +86,9 @@ _PATTERNS = (
 _LEAKS = tuple(re.compile(rf"\b(?:{pattern})(?!\w)") for pattern in _PATTERNS)
 
 _ANY = re.compile(
-    rf"\b(?:red|drawn|overlaid|superimposed|plotted|(?:pre)?(?:{_MARKED})|annotat|ground truth|remind|hint|you|"
-    rf"{_GIVEN}|told|instruct|informed|specified|indicated|known|predefined|mention|stated|question|task|prompt|"
-    r"reveal|disclos)"
+    rf"\b(?:red|drawn|overlaid|superimposed|plotted|(?:pre)?(?:{_MARKED})|annotat|ground truth|remind|hint|"
+    rf"{_GIVEN}|told|instruct|informed|specified|indicated|known|predefined|mention|stated|you|question|task|"
+    r"prompt|reveal|disclos)"
 )
 """A word that every leak has; most texts have none, and are through with one search."""
 

@@ -87,7 +87,7 @@ class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
         ]
 
     def evaluate(self, eval_file: str, **judge_kwargs: Any) -> dict[str, float]:
-        """The figures of a file of predictions; all tables of `mmrad score` go to `*_scores.json` beside it.
+        """The overall figures of predictions; those of all categories go to `*_scores.json` beside the file.
 
         The truth is the table's own, and a row that the file lacks is unanswered.
         """
