@@ -59,5 +59,5 @@ def test_export_writes_the_published_tree(raw: Path, tmp_path: Path) -> None:
     _, out = build(raw)
     command = ["export", str(out), "--to", "mmr-ad", "--out", str(tmp_path / "release")]
     result = CliRunner().invoke(app, command)
-    assert "wrote 5 images" in result.output
+    assert "wrote 5 samples" in result.output
     assert (tmp_path / "release/m/part/bbox_annos.json").is_file()

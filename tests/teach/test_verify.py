@@ -12,7 +12,7 @@ from mmrad.answer import Instance, parse, render
 from mmrad.box import Box
 from mmrad.errors import DataError, MissingExtraError
 from mmrad.teach import LabelSimilarity, passed, verify
-from mmrad.teach.leaks import find_leaks, stems
+from mmrad.teach.leaks import find_leaks
 from mmrad.teach.recipe import load_teach_recipe
 from mmrad.teach.verify import CHECKS, Limits, feedback, quality
 
@@ -113,182 +113,27 @@ def test_truth_of_a_few_pixels_is_compared_in_whole_pixels():
     assert failures(render(ONE.replace(AT_A, "[3, 3, 6, 6]"), [tiny]), [tiny]) == set()
 
 
-# The verdict of the reasoning
-
-SAYS_NORMAL = [
-    "There are no anomalies.",
-    "Therefore, there are no anomalies in the second image.",
-    "After analyzing these points, it seems that the second image does not exhibit any anomalies when "
-    "compared to the first image.",
-    "No visible defects are present in the image.",
-    "Overall, the product is normal.",
-    "This metal nut is normal.",
-    "The second image is free of visible defects.",
-    "All parts agree, so there are no defects.",
-    "Nothing is anomalous.",
-    "**There are no anomalies.**",
-    "The answer is no.",
-    "I cannot find any defects in the second image.",
-    "There are no significant differences between the two images.",
-    "The query image shows no visible anomalies or defects!",
-]
-SAYS_ANOMALOUS = [
-    "There is an anomaly.",
-    "Based on this analysis, there is indeed an anomaly present in the second image.",
-    "Therefore, the second image is anomalous.",
-    "Thus, there are several visible defects in the second image.",
-    "A defect is visible in the metal nut.",
-    "This is not present in the first image, indicating an anomaly.",
-    "Final verdict: yes",
-]
-SAYS_NEITHER = [
-    "The first image shows a normal sample with no visible defects.",
-    "There is no visible damage or discoloration on the insulation.",
-    "There are no other anomalies.",
-    "Apart from the scratch, there are no anomalies.",
-    "To determine if there are any anomalies in the second image, I compare it with the first.",
-    "If there are no defects, the part is normal.",
-    "On the left side, there are no anomalies.",
-    "No anomalies are visible in the rest of the image.",
-    "There are no significant differences in color.",
-    "There is no anomaly except the one above.",
-    "There is a slight irregularity, which is within tolerance.",
-]
+# Beyond Appendix C
 
 
-@pytest.mark.parametrize("sentence", SAYS_NORMAL)
-def test_a_reasoning_that_ends_with_normal_does_not_lead_to_yes(sentence):
-    assert of_one(sentence, category="metal_nut") == {"verdict_in_think"}
-    assert failures(render(f"{GOOD} {sentence}", ()), [], category="metal_nut") == set()
-
-
-@pytest.mark.parametrize("sentence", SAYS_ANOMALOUS)
-def test_a_reasoning_that_ends_with_anomalous_does_not_lead_to_no(sentence):
-    assert failures(render(f"{GOOD} {sentence}", ()), [], category="metal_nut") == {"verdict_in_think"}
-    assert of_one(sentence, category="metal_nut") == set()
-
-
-@pytest.mark.parametrize("sentence", SAYS_NEITHER)
-def test_sentences_about_parts_exceptions_and_conditions_are_no_verdict(sentence):
-    assert of_one(sentence) == set()
-    assert failures(render(f"{GOOD} {sentence}", ()), []) == set()
-
-
-def test_a_verdict_can_be_taken_back():
-    doubts = "There are no defects. However, the rim is worn."
+def test_the_verdict_of_the_reasoning_is_that_of_the_answer():
+    assert of_one("There are no anomalies.") == {"verdict_in_think"}
+    assert of_one("Therefore, there is an anomaly in the second image.") == set()
+    assert of_one("This metal nut is normal.") == set()
+    assert of_one("This metal nut is normal.", category="metal_nut") == {"verdict_in_think"}
+    assert failures(render(f"{GOOD} There are no anomalies.", ()), []) == set()
+    assert failures(render(f"{GOOD} There is an anomaly.", ()), []) == {"verdict_in_think"}
     names = "There are no anomalies. The scratch is at the top."
-    for think in (doubts, names):
-        assert failures(render(f"{think} {ONE}", [A]), [A]) == set()
-    assert of_one("The scratch is at the top. There are no anomalies.") == {"verdict_in_think"}
-    mirrored = "There is a visible defect. However, it is a reflection that both images show."
-    assert failures(render(mirrored, ()), []) == set()
+    assert failures(render(f"{ONE} {names}", [A]), [A]) == set()
 
 
-# Hints
-
-LEAKS = [
-    "The red box in the second image encloses it.",
-    "The **red bounding\nbox** encloses it.",
-    "The red-boxed part is damaged.",
-    "A red rectangle marks the damage.",
-    "It is outlined with a red frame.",
-    "It is marked in red.",
-    "The box drawn on the image surrounds it.",
-    "As provided, it lies at the top.",
-    "As the hint says, it lies at the top.",
-    "According to the hints, it lies at the top.",
-    "Hint: look at the top.",
-    "With the visual hint it is found.",
-    "The hinted area is darker.",
-    "This agrees with the reminder.",
-    "You told me that it lies at the top.",
-    "You have provided the location.",
-    "Your hint points to the top.",
-    "The given coordinates show it.",
-    "The provided bounding box contains it.",
-    "The coordinates provided are those of the top.",
-    "The coordinates were given to us.",
-    "The ground-truth says so.",
-    "The marked area is darker.",
-    "The highlighted region is darker.",
-    "The area highlighted in the second image is darker.",
-    "As highlighted, the edge is rough.",
-    "The annotated part is rough.",
-    "The annotation shows the top.",
-    "I was told that it lies at the top.",
-    "We were given the location of it.",
-    "As mentioned in the prompt, it lies at the top.",
-    "According to the instructions, it lies at the top.",
-    "I should not mention the frame.",
-    "It can be described without mentioning the frame.",
-    "The specified region is darker.",
-    "It is given that the top is worn.",
-    "The information provided to me says so.",
-]
-NO_LEAKS = [
-    "There is a hint of discoloration near the edge.",
-    "The hint of rust at the rim is new.",
-    "The change in color hints at corrosion, and the image hints that the seal was broken.",
-    "This hints at a loose thread.",
-    "There is a marked difference in texture, and the surface is markedly rougher.",
-    "The bottle is marked with the number 500.",
-    "The two provided images show the same part.",
-    "Based on the provided images, the edge is worn.",
-    "I was given two images of a capsule.",
-    "We are provided with a reference image and a second image.",
-    "The coordinates of this area are given as above.",
-    "The highlights on the metal are the same.",
-    "It is highlighted by the contrast with the dark ground.",
-    "The bounding box of it lies at the top.",
-    "The red cable is cut and the box is open.",
-    "The red box printed on the label is the same in both images.",
-    "The highlighted area around the logo is the same in both images.",
-    "A red line runs around the cap, and a red square is printed on it.",
-    "The connector is not at its specified position.",
-    "Given the location of the crack, the part is broken.",
-    "At any given position, the texture is even.",
-    "The hole provided for the screw is empty.",
-    "If you look closely, you can see that the thread is worn.",
-    "The text on the label mentions 500 mg and provides information on the dose.",
-    "As shown in the second image, the pin is bent.",
-    "As indicated by the dark spot, the coating is missing.",
-    "The area in question is darker than the ground of the board.",
-    "The instructions printed on the bag are smeared.",
-]
-
-
-@pytest.mark.parametrize("sentence", LEAKS)
-def test_hints_are_not_let_slip(sentence):
-    assert of_one(sentence) == {"hint_leak"}
-
-
-@pytest.mark.parametrize("sentence", NO_LEAKS)
-def test_plain_descriptions_are_no_leaks(sentence):
-    assert find_leaks(sentence) == []
-    assert of_one(sentence) == set()
-
-
-@pytest.mark.parametrize(
-    ("sentence", "label", "category"),
-    [
-        ("The red box is printed askew.", "misprinted red box", ""),
-        ("The red box has a torn corner.", "torn corner", "gift_box"),
-        ("The marked area is smeared.", "smeared marking", ""),
-        ("The highlighted spot is wrong.", "missing highlight", ""),
-        ("The annotated part is torn.", "annotation missing", ""),
-        ("The reminder is torn.", "torn", "reminder card"),
-    ],
-)
-def test_words_of_the_product_and_its_defects_betray_nothing(sentence, label, category):
-    place = Instance(A.box, label)
-    text = render(f"{ONE} {sentence}", [place])
-    assert failures(text, [place], category=category) == set()
-    assert of_one(sentence) == {"hint_leak"}
-
-
-def test_half_a_leak_is_not_excused_by_a_label():
-    place = Instance(A.box, "red stain")
-    assert failures(render(f"{ONE} It lies in the red box.", [place]), [place]) == {"hint_leak"}
+def test_hints_are_not_let_slip():
+    assert of_one("The red box encloses it.") == {"hint_leak"}
+    assert of_one("There is a hint of discoloration.") == set()
+    place = Instance(A.box, "misprinted red box")
+    text = render(f"{ONE} The red box is printed askew.", [place])
+    assert failures(text, [place]) == set()
+    assert of_one("The red box has a torn corner.", category="gift_box") == set()
 
 
 def test_leaks_in_the_answer_count_too():
@@ -300,10 +145,7 @@ def test_leaks_in_the_answer_count_too():
 def test_a_recipe_adds_phrases():
     limits = Limits(leak_phrases=("Blue  frame",))
     assert of_one("The blue\nframe is new.", limits=limits) == {"hint_leak"}
-    assert of_one("The blue framework is new.", limits=limits) == set()
 
-
-# Language, length, repetition
 
 FOREIGN = {
     "German": "Im Vergleich mit dem ersten Bild zeigt das zweite eine dunkle Stelle am oberen Rand.",
@@ -496,11 +338,6 @@ def test_the_real_model_knows_meanings():
     assert similarity("hole", "crack") == pytest.approx(similarity("crack", "hole"))
     odd = render(ONE, [Instance(A.box, "\ud800 label")])
     assert failures(odd, [A], similarity) == {"label"}
-
-
-def test_stems_join_the_forms_of_a_word():
-    assert stems(["Marking", "marked", "marks"]) == {"mark"}
-    assert stems(["metal_nut", "red"]) == {"metal", "nut", "red"}
 
 
 def test_importing_loads_nothing_heavy():

@@ -13,6 +13,7 @@ from mmrad.cli import (
     bench,
     build,
     demo,
+    diff,
     doctor,
     export,
     factory,
@@ -51,6 +52,7 @@ app.command("audit")(audit.audit)
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
 app.command("verify")(verify.verify)
+app.command("diff")(diff.diff)
 app.command("knowledge")(knowledge.knowledge)
 app.command("negatives")(negatives.negatives)
 app.command("import")(import_texts.import_)

@@ -7,8 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -84,5 +85,9 @@ def _panel(tally: Tally, facts: dict[str, str]) -> Panel:
         reasons.add_row(name, str(count), f"{count / max(1, tally.answers):.1%}")
     for status, count in tally.failures.most_common():
         reasons.add_row(f"no text: {status}", str(count), "")
-    bar = ProgressBar(total=max(1, tally.total), completed=tally.done)
-    return Panel(Group(bar, grid, reasons), title=f"teach: {tally.teacher}", width=72)
+    rows = Table.grid(expand=True)
+    rows.add_row(ProgressBar(total=max(1, tally.total), completed=tally.done))
+    rows.add_row(grid)
+    if reasons.row_count:
+        rows.add_row(reasons)
+    return Panel(rows, title=escape(f"teach: {tally.teacher}"), width=72)

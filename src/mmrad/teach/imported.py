@@ -197,7 +197,7 @@ def _view_wh(sample: Sample, pixels: Pixels) -> tuple[int, int]:
 def _line(
     text: str, sample: Sample, view_wh: tuple[int, int], summary: ImportSummary, similarity: Similarity
 ) -> Record:
-    checks = verify(text, truth_in(sample, view_wh), similarity)
+    checks = verify(text, truth_in(sample, view_wh), similarity, category=sample.category)
     good = passed(checks)
     summary.verified += good
     summary.failed += not good
