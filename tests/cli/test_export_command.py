@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from builders import make_corpus
-from mmrad.cli import app
+from commands import run
 from mmrad.cli.export import ABOUT, Format
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
@@ -20,14 +19,6 @@ def corpus(tmp_path: Path) -> Corpus:
     made = make_corpus(tmp_path / "corpus", 4)
     teach(made, [ScriptedTeacher()])
     return made
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.mark.parametrize("to", Format)

@@ -6,24 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from builders import make_corpus
+from commands import run
 from hinted import good_text
 from mmrad.answer import Instance
 from mmrad.box import Box
-from mmrad.cli import app
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
 from mmrad.teach import chosen_texts
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture

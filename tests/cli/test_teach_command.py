@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from builders import make_corpus
+from commands import run
 from hinted import lies, obeys
-from mmrad.cli import app
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
 from mmrad.teach import chosen_texts
@@ -20,14 +19,6 @@ from servers import FaultServer, says
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     return make_corpus(tmp_path / "corpus", 6).path
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def test_a_model_teaches_and_how_it_was_asked_is_kept(corpus: Path) -> None:
@@ -81,6 +72,7 @@ def test_a_recipe_is_a_chain(corpus: Path, tmp_path: Path) -> None:
         ("teachers = 3", "teachers"),
         ("[[teachers]]\nmodel = 'm'\ntrys = 3", "trys"),
         ("[[teachers]]\nmodel = 'scripted'\n[verification]\nmin_iuo = 0.5", "min_iuo"),
+        ("[[teachers]]\nmodel = 'm'\nconcurrency = 0", "concurrency"),
         ("not toml", "not a readable recipe"),
     ],
 )
@@ -115,8 +107,9 @@ def test_slices(corpus: Path) -> None:
 
 
 def test_a_price_is_two_numbers(corpus: Path) -> None:
-    with pytest.raises(UsageError, match="expected two numbers"):
-        run("teach", corpus, "--price", "3")
+    for price in ("3", "1,x", "-1,2", "nan,1"):
+        with pytest.raises(UsageError, match="expected two numbers"):
+            run("teach", corpus, f"--price={price}")
 
 
 def test_negatives_are_written_and_counted(corpus: Path) -> None:

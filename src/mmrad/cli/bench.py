@@ -10,6 +10,7 @@ import typer
 
 from mmrad.cli.options import (
     BaseUrlOption,
+    ConcurrencyOption,
     CorpusArgument,
     ModelHelp,
     PromptsOption,
@@ -46,8 +47,8 @@ def bench(
     ] = 768 * 28 * 28,
     prompts: PromptsOption = "default",
     base_url: BaseUrlOption = None,
-    concurrency: Annotated[int, typer.Option(help="Requests at once to an endpoint.")] = 16,
-    batch_size: Annotated[int, typer.Option(help="Queries at once for a local model.")] = 16,
+    concurrency: ConcurrencyOption = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Queries at once for a local model.")] = 16,
     seed: SeedOption = 0,
 ) -> None:
     """Ask models for verdicts on a corpus; the same command again goes on where it stopped.

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mmrad.cli.options import BaseUrlOption, CorpusArgument, PromptsOption, SeedOption, SourceOption
+from mmrad.cli.options import (
+    BaseUrlOption,
+    ConcurrencyOption,
+    CorpusArgument,
+    PromptsOption,
+    SeedOption,
+    SourceOption,
+)
 from mmrad.cli.progress import progress
 
 
@@ -19,7 +26,7 @@ def negatives(
     source: SourceOption = None,
     per_sample: Annotated[int, typer.Option(min=1, help="Texts a sample.")] = 2,
     temperature: Annotated[float, typer.Option(help="Of a model.")] = 1.0,
-    concurrency: Annotated[int, typer.Option(help="Requests at once; fewer when the endpoint limits.")] = 16,
+    concurrency: ConcurrencyOption = 16,
     max_pixels: Annotated[int, typer.Option(help="Largest area of an image as sent.")] = 768 * 28 * 28,
     prompts: PromptsOption = "default",
     seed: SeedOption = 0,

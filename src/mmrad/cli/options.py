@@ -20,6 +20,9 @@ PromptsOption = Annotated[
     ),
 ]
 ModelHelp = "anomaly-r1-nano, a folder with a local model, or with --base-url a model of that endpoint."
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, help="Requests at once to an endpoint; fewer while it limits the rate.")
+]
 BaseUrlOption = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint; the key is read from OPENAI_API_KEY.")
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from mmrad.cli.options import (
     BaseUrlOption,
+    ConcurrencyOption,
     CorpusArgument,
     JsonOption,
     PromptsOption,
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from mmrad.teach.recipe import TeachRecipe
 
 
+class Provider(Enum):
+    """Values of `--provider`."""
+
+    OPENAI = "openai"
+    INSPECT = "inspect"
+
+
 def teach(
     corpus: CorpusArgument,
     teacher: Annotated[
@@ -36,8 +45,8 @@ def teach(
     ] = "scripted",
     base_url: BaseUrlOption = None,
     provider: Annotated[
-        str, typer.Option(help="`openai` (any compatible endpoint) or `inspect`.")
-    ] = "openai",
+        Provider, typer.Option(help="`openai` is any compatible endpoint, `inspect` any of inspect-ai.")
+    ] = Provider.OPENAI,
     recipe: Annotated[
         Path | None, typer.Option(help="TOML file with a chain of teachers, thresholds and views.")
     ] = None,
@@ -48,9 +57,9 @@ def teach(
     version: Annotated[
         str, typer.Option(help="A name; with another one texts are written anew beside the old ones.")
     ] = "",
-    tries: Annotated[int, typer.Option(help="Texts a sample until one passes.")] = 3,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    concurrency: Annotated[int, typer.Option(help="Requests at once; fewer when the endpoint limits.")] = 16,
+    tries: Annotated[int, typer.Option(min=1, help="Texts a sample until one passes.")] = 3,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
+    concurrency: ConcurrencyOption = 16,
     price: Annotated[
         str | None, typer.Option(help="Dollars per million input and output tokens, such as 0.8,3.2.")
     ] = None,
@@ -75,7 +84,7 @@ def teach(
     if recipe is None:
         table: dict[str, Any] = {
             "model": teacher,
-            "provider": provider,
+            "provider": provider.value,
             "base_url": base_url,
             "version": version,
             "tries": tries,
@@ -113,7 +122,9 @@ def _price(text: str | None) -> dict[str, float] | None:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--price {text!r}: expected two numbers, such as 0.8,3.2") from None
+        first = second = -1.0
+    if not (first >= 0 and second >= 0):
+        raise UsageError(f"--price {text!r}: expected two numbers, such as 0.8,3.2")
     return {"input": first, "output": second}
 
 

@@ -6,7 +6,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from mmrad.endpoint import Endpoint, Price
 from mmrad.endpoint.inspect_models import InspectModel
@@ -29,8 +37,8 @@ class _Table(BaseModel):
 class PriceTable(_Table):
     """US dollars per million tokens, and the day they were looked up."""
 
-    input: float
-    output: float
+    input: NonNegativeFloat
+    output: NonNegativeFloat
     as_of: str = ""
 
 
@@ -45,9 +53,9 @@ class ModelTable(_Table):
     provider: Literal["openai", "inspect"] = "openai"
     base_url: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
-    concurrency: int = 16
-    timeout: float = 120.0
-    retries: int = 4
+    concurrency: PositiveInt = 16
+    timeout: PositiveFloat = 120.0
+    retries: NonNegativeInt = 4
     token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream: bool = False
     system: bool = True
@@ -69,7 +77,7 @@ class TeacherTable(ModelTable):
     name: str = ""
     tries: int = 3
     best_of: int = 1
-    temperature: float = 0.0
+    temperature: NonNegativeFloat = 0.0
     max_tokens: int = 2048
     seed: int = 0
     version: str = ""
