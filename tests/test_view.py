@@ -4,6 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mmrad.box import Box
+from mmrad.errors import UsageError
 from mmrad.view import FACTOR, Budget, make_view, rescale, view_size
 
 CLASS_DEFAULT = Budget(56 * 56, 28 * 28 * 1280)
@@ -79,7 +80,7 @@ def test_images_no_model_accepts_are_refused(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0, 10_000), (2000, 1000), (-1, -1), (783, 784)])
 def test_budgets_without_room_are_refused(low: int, high: int) -> None:
-    with pytest.raises(ValueError, match="budget"):
+    with pytest.raises(UsageError, match="no view has"):
         Budget(low, high)
 
 

@@ -35,8 +35,8 @@ class Budget:
     def __post_init__(self) -> None:
         if not FACTOR * FACTOR <= self.min_pixels <= self.max_pixels:
             raise UsageError(
-                f"views of {self.min_pixels} to {self.max_pixels} pixels are not possible: the least is "
-                f"{FACTOR * FACTOR}, and --max-pixels at least {self.min_pixels}"
+                f"no view has {self.min_pixels} to {self.max_pixels} pixels: the smallest possible has "
+                f"{FACTOR * FACTOR}, the largest must not be smaller than the smallest; check --max-pixels"
             )
 
 
