@@ -5,7 +5,7 @@
 
 - speed: 1,000 queries among 1,000 normal images of one factory product, from the codes of their patches on,
   beside the loops of tests/reference/appendix_b.py for `--literal` of the queries; processor time
-- memory: the largest memory of a whole retrieval among 1,000 normal images, for 1,000 and for 4,000 queries
+- memory: the resident memory of a whole retrieval among 1,000 normal images, for 1,000 and for 4,000 queries
 - ablation: how far the pixels of unseen factory images are from those of their aligned reference and of a
   random one, outside the true boxes; with `--nano`, also how well the bundled nano inspects that many of them
   beside either
@@ -126,21 +126,23 @@ from pathlib import Path
 from mmrad.corpus import Corpus
 from mmrad.reference import retrieve
 
-peaks = {}
+resident = {}
+
+def mebibytes(name):
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(name + r":\\s+(\\d+) kB", status)[1]) / 1024
 
 def note(done, total):
-    peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
-    peaks[done] = int(peak[1]) / 1024
+    resident[done] = mebibytes("VmRSS")
 
 found = retrieve(Corpus(Path(sys.argv[1])), method="aligned", progress=note)
-last = max(peaks)
-note(last, last)
-print(len(found), min(peak for done, peak in peaks.items() if done >= int(sys.argv[2])), peaks[last])
+normals = min(done for done in resident if done >= int(sys.argv[2]))
+print(len(found), resident[normals], resident[max(resident)], mebibytes("VmHWM"))
 """
 
 
 def memory(folder: Path) -> None:
-    """Print the largest memory of whole retrievals, each in a process of its own (Linux)."""
+    """Print the resident memory of whole retrievals, each in a process of its own (Linux)."""
     pictures = {
         bad: [encode_png(image) for image in images(100, bad=bad, seed=int(bad))] for bad in (False, True)
     }
@@ -150,11 +152,12 @@ def memory(folder: Path) -> None:
         command = [sys.executable, "-c", CHILD, str(corpus.path), str(NORMALS)]
         child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         spent = time.perf_counter() - begun
-        found, before, after = map(float, child.stdout.split())
+        found, before, after, most = map(float, child.stdout.split())
         assert found == TOP * (NORMALS + queries)
         print(
-            f"memory: {NORMALS} normals and {queries} other queries, decoding and features included: at most "
-            f"{before:.0f} MiB when the normals have been measured, {after:.0f} MiB at the end, {spent:.0f} s"
+            f"memory: {NORMALS} normals and {queries} other queries, decoding and features included: "
+            f"{before:.0f} MiB when the normals have been measured, {after:.0f} MiB after the last query, "
+            f"at most {most:.0f} MiB; {spent:.0f} s"
         )
 
 

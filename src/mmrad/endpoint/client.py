@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import aiohttp
 import openai
 
 from mmrad.endpoint.messages import to_openai
@@ -26,9 +25,6 @@ from mmrad.prompt import Message
 
 DEFAULT_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
-
-POOL = 16
-"""Connections in one pool: the HTTP library looks through all of a pool's at each request."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_NAMED = 0.5, 60.0, 600.0
 """Seconds before the first retry where the server names none, at most before any other, and at most that a
@@ -112,14 +108,20 @@ class Endpoint:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Client]:
         """Open the endpoint; leaving the context closes its connections."""
+        if urlsplit(self.url).username:
+            raise ProviderError(
+                f"the address of {self.model!r} at {self.host} holds a name or password; leave them out and "
+                f"set {self.api_key_env}"
+            )
         timeout = openai.Timeout(self.timeout, connect=min(self.timeout, CONNECT_SECONDS))
-        async with AsyncExitStack() as stack:
-            # Retries are ours: what the endpoint says of its rate steers how much is asked at once.
-            opened = [
-                openai.AsyncOpenAI(base_url=self.url, api_key=self.api_key(), max_retries=0, timeout=timeout)
-                for _ in range(math.ceil(self.concurrency / POOL))
-            ]
-            yield Client(self, [await stack.enter_async_context(api) for api in opened])
+        async with openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=self.api_key(),
+            max_retries=0,  # they are ours: what the endpoint says of its rate steers how much is asked
+            timeout=timeout,
+            http_client=openai.DefaultAioHttpClient(timeout=timeout),  # half the work of the default one
+        ) as api:
+            yield Client(self, api)
 
 
 class Client:
@@ -132,13 +134,12 @@ class Client:
 
     Args:
         endpoint: The endpoint.
-        pools: Its connections, `POOL` in each.
+        api: Its connections.
     """
 
-    def __init__(self, endpoint: Endpoint, pools: Sequence[openai.AsyncOpenAI]) -> None:
+    def __init__(self, endpoint: Endpoint, api: openai.AsyncOpenAI) -> None:
         self.endpoint = endpoint
-        self.api = pools[0]
-        self._pools = cycle(pools)
+        self.api = api
         self.slots = Slots(endpoint.concurrency)
         self._answered = False
 
@@ -171,11 +172,10 @@ class Client:
         return read_reply(text, self.endpoint.model, seconds=time.perf_counter() - started)
 
     async def _send(self, body: dict[str, Any]) -> str:
-        api = next(self._pools)
         if not self.endpoint.stream:
             # The typed call would go through all of the body, images too, once more.
-            return await api.post("/chat/completions", cast_to=str, body=body)
-        chunks: Any = await api.chat.completions.create(
+            return await self.api.post("/chat/completions", cast_to=str, body=body)
+        chunks: Any = await self.api.chat.completions.create(
             model=body["model"],
             messages=body["messages"],
             stream=True,
@@ -268,5 +268,9 @@ def _remedy(error: openai.APIError, endpoint: Endpoint) -> str | None:
 
 def _cannot_connect(error: openai.APIError) -> bool:
     """Whether nobody is there; a slow or cut answer is one request's trouble."""
-    # By name: which HTTP library is below differs between versions of the client.
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
+    cause: BaseException | None = error
+    while cause:  # the layer between calls every lost connection a ConnectTimeout
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return True
+        cause = cause.__cause__
+    return False

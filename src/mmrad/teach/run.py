@@ -146,7 +146,8 @@ class _Lessons:
             len(pairs),
             lambda writer, index: self._one(writer, *pairs[index]),
             teacher.connect,
-            teacher.concurrency,
+            # While requests are under way, the next samples are prepared; the client limits the requests.
+            teacher.concurrency + teacher.concurrency // 4,
         )
         with closing(done):
             for _ in done:
