@@ -1,8 +1,9 @@
-"""Writing whole files so that a crash leaves either the old or the new one."""
+"""Names of files, and writing whole ones so that a crash leaves either the old or the new one."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_name(name: str) -> str:
+    """A name of a model as that of a file or folder: `org/model:tag` becomes `org_model_tag`."""
+    return re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "_"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from mmrad.bench.records import verdict_to_record
 from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, read_lines
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
+from mmrad.files import file_name
 from mmrad.image import image_hash
 from mmrad.inspectors.base import Inspector, failed_verdict
 from mmrad.journal import Journal
@@ -77,7 +77,7 @@ def bench(
         ProviderError: When the inspector cannot answer at all.
     """
     pairs = corpus.pairs(samples, references=references)
-    folder = out / folder_name(inspector.name)
+    folder = out / file_name(inspector.name)
     info = _begin(folder, _describe(corpus, pairs, inspector, folder, references))
     keys = _Keys(info.inspector)
     kept = _final_verdicts(folder, pairs, keys)
@@ -89,11 +89,6 @@ def bench(
             journal.append(line)
             report.add(verdict)
     return Run(folder, info)
-
-
-def folder_name(name: str) -> str:
-    """The name of an inspector as the name of a folder: `org/model:tag` becomes `org_model_tag`."""
-    return re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "_"
 
 
 @contextmanager

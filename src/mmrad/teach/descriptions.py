@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
+from mmrad.files import file_name
 from mmrad.journal import Journal, Record, read_journal
 from mmrad.teach.published import Places, Problems, match, questions_in, read_entries
-from mmrad.teach.texts import file_name
 
 _BARE = ("yes", "no")
 

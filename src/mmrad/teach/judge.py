@@ -14,10 +14,11 @@ from typing import Any
 from mmrad.corpus import Corpus
 from mmrad.endpoint.background import in_background
 from mmrad.endpoint.model import Chat, ChatModel
+from mmrad.files import file_name
 from mmrad.journal import Journal, Record, read_journal
 from mmrad.prompt import Message
 from mmrad.sample import Reasoning
-from mmrad.teach.texts import file_name, read_texts
+from mmrad.teach.texts import read_texts
 
 SYSTEM = "You check reports of visual inspections for consistency. You never judge the product itself."
 TASK = """\

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from mmrad.answer import Instance
 from mmrad.endpoint import Price, Reply
 from mmrad.errors import DataError
+from mmrad.image import read_image
 from mmrad.sample import Pair, Sample
-from mmrad.view import View, rescale
+from mmrad.view import Budget, View, make_view, rescale
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,17 @@ class Teacher(Protocol):
         """Start working."""
 
 
+def view_maker(budget: Budget) -> Callable[[Path], View]:
+    """Makes the views of image files; the last few are kept, since one reference serves many queries."""
+    return lru_cache(maxsize=16)(lambda path: make_view(read_image(path), budget))
+
+
 def prepare(pair: Pair, view_of: Callable[[Path], View], seed: int) -> Lesson:
     """The lesson of a pair.
 
     Args:
         pair: The pair, with a reference.
-        view_of: Makes the view of an image file.
+        view_of: Makes the view of an image file, see `view_maker`.
         seed: Seed of the course.
 
     Raises:

@@ -22,10 +22,11 @@ from mmrad.answer import Instance, parse
 from mmrad.box import Box, iou_matrix
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
+from mmrad.files import file_name
 from mmrad.journal import Journal, Record, read_journal
 from mmrad.sample import Sample
 from mmrad.teach.lesson import truth_in
-from mmrad.teach.texts import file_name, truth_hash
+from mmrad.teach.texts import truth_hash
 from mmrad.teach.verify import Similarity
 
 Kind = Literal["false_alarm", "miss", "wrong_box", "missed_place", "false_place", "wrong_label"]

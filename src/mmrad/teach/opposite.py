@@ -6,24 +6,22 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import lru_cache
 
 from mmrad.corpus import Corpus
 from mmrad.endpoint import Reply
 from mmrad.endpoint.background import in_background
 from mmrad.endpoint.model import Chat
 from mmrad.errors import DataError
-from mmrad.image import read_image
 from mmrad.prompt import Message
 from mmrad.sample import Sample
 from mmrad.teach.course import FINAL, Keys
-from mmrad.teach.lesson import Lesson, prepare
+from mmrad.teach.lesson import Lesson, prepare, view_maker
 from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.negatives import NegativeJournal
 from mmrad.teach.similarity import LabelSimilarity
 from mmrad.teach.verify import Similarity
 from mmrad.teach.wrong import NegativesSummary
-from mmrad.view import Budget, make_view
+from mmrad.view import Budget
 
 
 def write_opposite_negatives(
@@ -56,7 +54,7 @@ def write_opposite_negatives(
     """
     pairs = corpus.pairs(corpus.samples if samples is None else samples)
     keys = Keys(teacher, budget, teacher.seed)
-    view_of = lru_cache(maxsize=16)(lambda path: make_view(read_image(path), budget))
+    view_of = view_maker(budget)
     summary = NegativesSummary(len(pairs))
     with NegativeJournal(corpus, teacher.name, similarity or LabelSimilarity()) as journal:
         wanted = [[_key(keys.of(pair), number) for number in range(1, per_sample + 1)] for pair in pairs]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
 )
 
 from mmrad.endpoint import Endpoint, Price
 from mmrad.endpoint.inspect_models import InspectModel
 from mmrad.endpoint.model import ChatModel
-from mmrad.errors import DataError
 from mmrad.prompt import load_prompts
+from mmrad.recipe import Table, read_recipe
 from mmrad.teach.lesson import Teacher
 from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.run import Teaching
@@ -30,11 +26,7 @@ from mmrad.teach.verify import Limits
 from mmrad.view import Budget
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PriceTable(_Table):
+class PriceTable(Table):
     """US dollars per million tokens, and the day they were looked up."""
 
     input: NonNegativeFloat
@@ -42,7 +34,7 @@ class PriceTable(_Table):
     as_of: str = ""
 
 
-class ModelTable(_Table):
+class ModelTable(Table):
     """A model and how it is reached; see `mmrad.endpoint.Endpoint`.
 
     Attributes:
@@ -99,7 +91,7 @@ class TeacherTable(ModelTable):
         return MLLMTeacher(self.chat_model(), load_prompts(prompts), **settings)
 
 
-class TeachRecipe(_Table):
+class TeachRecipe(Table):
     """A whole recipe; see `recipes/teach.toml`.
 
     Attributes:
@@ -132,10 +124,4 @@ def load_teach_recipe(path: Path) -> TeachRecipe:
     Raises:
         DataError: When the file is missing, is not TOML, or a value is missing, unknown or of the wrong type.
     """
-    try:
-        return TeachRecipe.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable recipe ({error})") from error
+    return read_recipe(path, TeachRecipe)

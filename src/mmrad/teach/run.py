@@ -6,23 +6,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from mmrad.corpus import Corpus
 from mmrad.endpoint.background import in_background
 from mmrad.errors import DataError, UsageError
-from mmrad.image import read_image
 from mmrad.journal import Journal
 from mmrad.sample import Pair, Sample
 from mmrad.teach.batches import Batches
 from mmrad.teach.course import FINAL, Course, Keys, Tally
-from mmrad.teach.lesson import Earlier, Lesson, Teacher, Writer, prepare
+from mmrad.teach.lesson import Earlier, Lesson, Teacher, Writer, prepare, view_maker
 from mmrad.teach.mllm import MLLMTeacher
 from mmrad.teach.similarity import LabelSimilarity
 from mmrad.teach.spending import Spending, request_estimate
 from mmrad.teach.texts import read_answers, text_path
 from mmrad.teach.verify import Limits, Similarity
-from mmrad.view import Budget, make_view
+from mmrad.view import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ class _Lessons:
         self.path = text_path(corpus, teacher.name)
         self.pairs = pairs
         self._similarity = similarity
-        self._view_of = lru_cache(maxsize=16)(lambda path: make_view(read_image(path), self.teaching.budget))
+        self._view_of = view_maker(teaching.budget)
 
     def run(self) -> Tally:
         teaching = self.teaching

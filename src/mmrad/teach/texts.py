@@ -18,6 +18,7 @@ from typing import Any
 from mmrad.answer import parse
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
+from mmrad.files import file_name
 from mmrad.journal import Record, read_journal
 from mmrad.sample import Reasoning, Sample
 
@@ -30,11 +31,6 @@ _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL)
 def text_path(corpus: Corpus, teacher: str) -> Path:
     """The journal of a teacher: `org/model:tag` is kept in `texts/org_model_tag.jsonl`."""
     return corpus.path / "texts" / f"{file_name(teacher)}.jsonl"
-
-
-def file_name(model: str) -> str:
-    """The name of a model as that of a file."""
-    return re.sub(r"[^\w.\-]+", "_", model).lstrip(".") or "_"
 
 
 def teachers(corpus: Corpus) -> list[str]:

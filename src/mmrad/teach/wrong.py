@@ -8,7 +8,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,17 +16,17 @@ from mmrad.answer import Instance
 from mmrad.box import Box, iou_matrix
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.image import RGB, read_image
+from mmrad.image import RGB
 from mmrad.sample import Sample
 from mmrad.teach.course import Keys
 from mmrad.teach.knowledge import read_knowledge
-from mmrad.teach.lesson import Lesson, prepare
+from mmrad.teach.lesson import Lesson, prepare, view_maker
 from mmrad.teach.negatives import Kind, NegativeJournal, kind_of, other_meaning
 from mmrad.teach.scripted import ScriptedTeacher
 from mmrad.teach.similarity import LabelSimilarity
 from mmrad.teach.texts import SCRIPTED
 from mmrad.teach.verify import Similarity
-from mmrad.view import Budget, make_view
+from mmrad.view import Budget
 
 APART_IOU = 0.3
 """A wrong box overlaps every true one by less: well below what counts as a match."""
@@ -246,7 +245,7 @@ def write_scripted_negatives(
     similarity = similarity or LabelSimilarity()
     writer = ScriptedNegatives(read_knowledge(corpus), similarity)
     pair_keys = Keys(ScriptedTeacher(), budget, seed)
-    view_of = lru_cache(maxsize=16)(lambda path: make_view(read_image(path), budget))
+    view_of = view_maker(budget)
     summary = NegativesSummary(len(pairs))
     with NegativeJournal(corpus, SCRIPTED, similarity) as journal:
         for done, pair in enumerate(pairs, start=1):

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from mmrad.errors import DataError
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import settings_for
+from mmrad.recipe import Table, read_recipe
 from mmrad.train.nano import NanoSize
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FactoryData(_Table):
+class FactoryData(Table):
     """How much the factory makes: images a category, and for each of its anomaly types."""
 
     seed: int
@@ -27,7 +20,7 @@ class FactoryData(_Table):
     per_anomaly: int
 
 
-class Data(_Table):
+class Data(Table):
     """What is trained on.
 
     Attributes:
@@ -41,7 +34,7 @@ class Data(_Table):
     references: int = 3
 
 
-class Asking(_Table):
+class Asking(Table):
     """How the model is asked, in training and later; saved beside its weights."""
 
     prompts: str = "brief"
@@ -49,7 +42,7 @@ class Asking(_Table):
     max_tokens: int = 192
 
 
-class Stage(_Table):
+class Stage(Table):
     """One stage of a training, with a cosine schedule.
 
     Attributes:
@@ -68,7 +61,7 @@ class Stage(_Table):
     warmup_steps: int = 100
 
 
-class Training(_Table):
+class Training(Table):
     """The optimisation: stages one after the other, each from the model of the one before."""
 
     stages: tuple[Stage, ...]
@@ -78,7 +71,7 @@ class Training(_Table):
     logging_steps: int = 50
 
 
-class Recipe(_Table):
+class Recipe(Table):
     """A whole recipe; see `recipes/nano.toml`."""
 
     name: str
@@ -94,13 +87,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         DataError: When the file is missing, is not TOML, or a value is missing, unknown or of the wrong type.
     """
-    try:
-        return Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable recipe ({error})") from error
+    return read_recipe(path, Recipe)
 
 
 def settings_from(asking: Asking) -> InspectionSettings:
