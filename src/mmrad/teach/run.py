@@ -118,31 +118,36 @@ class _Lessons:
     def run(self) -> Tally:
         teaching = self.teaching
         with Journal(self.path) as journal:
+            known = read_answers(self.path)
             self.course = course = Course(
                 self.teacher,
                 journal,
-                read_answers(self.path),
+                known,
                 similarity=self._similarity,
                 limits=teaching.limits,
                 total=len(self.pairs),
             )
+            # A key reads the images: only where answers may have it, the others when their turn comes.
             keys = Keys(self.teacher, teaching.budget, teaching.seed)
-            keyed = ((pair, keys.of(pair)) for pair in self.pairs)
-            open_pairs = [(pair, key) for pair, key in keyed if course.enter(pair.sample.id, key)]
+            open_pairs = [
+                pair
+                for pair in self.pairs
+                if course.enter(pair.sample.id, keys.of(pair) if pair.sample.id in known else "")
+            ]
             self._tell()
             if isinstance(self.teacher, MLLMTeacher) and self.teacher.batch:
-                self._in_batches(self.teacher, open_pairs)
+                self._in_batches(self.teacher, [(pair, keys.of(pair)) for pair in open_pairs])
             else:
-                self._side_by_side(open_pairs)
+                self._side_by_side(open_pairs, keys)
             course.tally.stopped = self.spending.stopped
         self._tell()
         return course.tally
 
-    def _side_by_side(self, pairs: Sequence[tuple[Pair, str]]) -> None:
+    def _side_by_side(self, pairs: Sequence[Pair], keys: Keys) -> None:
         teacher = self.teacher
         done = in_background(
             len(pairs),
-            lambda writer, index: self._one(writer, *pairs[index]),
+            lambda writer, index: self._one(writer, pairs[index], keys),
             teacher.connect,
             # While requests are under way, the next samples are prepared; the client limits the requests.
             teacher.concurrency + teacher.concurrency // 4,
@@ -173,13 +178,14 @@ class _Lessons:
         if self.teaching.progress:
             self.teaching.progress(self.course.tally)
 
-    async def _one(self, writer: Writer, pair: Pair, key: str) -> None:
+    async def _one(self, writer: Writer, pair: Pair, keys: Keys) -> None:
         """Ask about a sample until it is verified, no try is left, or the teacher fails."""
         if self.spending.stopped:
             return
         sample_id = pair.sample.id
         try:
             lesson = await asyncio.to_thread(self._prepare, pair)
+            key = await asyncio.to_thread(keys.of, pair)
         except DataError as error:
             self.course.skip(sample_id, str(error))
             return
