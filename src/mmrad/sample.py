@@ -11,6 +11,11 @@ from mmrad.box import Box
 Status = Literal["ok", "unparsed", "truncated", "empty", "refused", "wrong_model", "failed"]
 """How an answer ended. Only `ok` carries a judgement; nothing else is ever read as "normal"."""
 
+ScoreKind = Literal["probability", "confidence", "map"]
+"""Where a score comes from: P(Yes) of the tokens, a confidence put in words, or an expert's anomaly map.
+
+Scores of different kinds never stand in one column unmarked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -124,6 +129,7 @@ class Verdict:
         detail: Why the status is not `ok`, in words.
         usage: What it cost.
         model_reported: The model that the response says it came from.
+        score_kind: What the score is; None without a score.
     """
 
     anomalous: bool | None
@@ -135,6 +141,7 @@ class Verdict:
     detail: str = ""
     usage: Usage = Usage()
     model_reported: str | None = None
+    score_kind: ScoreKind | None = None
 
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.anomalous is not None):

@@ -29,6 +29,9 @@ class Scripted:
         self._key = key
         self.closed = False
 
+    def about(self) -> dict[str, Any]:
+        return {}
+
     def key(self) -> dict[str, Any]:
         return {"inspector": "scripted", "sizes": (1, 2), **self._key}
 

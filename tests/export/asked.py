@@ -6,10 +6,10 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from mmrad.coordinates import CoordinateSpace, from_view
 from mmrad.corpus import Corpus
 from mmrad.image import read_image
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.coordinates import CoordinateSpace, from_view
 from mmrad.sample import Sample
 from mmrad.view import View, make_view
 from taught import BUDGET

@@ -25,12 +25,12 @@ from asked import (
 )
 
 from mmrad.answer import parse
+from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
 from mmrad.export.benchmark import FIGURES
 from mmrad.export.lmms_eval import export_lmms_eval
 from mmrad.image import encode_png, read_image
-from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.sample import Sample
 from mmrad.view import View
 from taught import BOXES, GOOD, TALL, WIDE, taught_corpus

@@ -26,12 +26,12 @@ from asked import (
 )
 
 from mmrad.answer import parse
+from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
 from mmrad.export.benchmark import FIGURES
 from mmrad.export.vlmevalkit import export_vlmevalkit
 from mmrad.image import read_image
-from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.sample import Sample
 from mmrad.view import View
 from taught import BOXES, TALL, taught_corpus

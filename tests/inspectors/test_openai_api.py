@@ -9,11 +9,11 @@ import pytest
 
 from builders import make_corpus
 from mmrad.box import Box
+from mmrad.coordinates import CoordinateSpace
 from mmrad.endpoint import Endpoint, is_same_model
 from mmrad.endpoint.messages import to_openai
 from mmrad.errors import ProviderError
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.inspectors.openai_api import OpenAIInspector
 from mmrad.sample import Pair, Verdict
 from servers import (
@@ -46,7 +46,7 @@ def pairs(tmp_path: Path) -> list[Pair]:
 
 
 def inspector(server: FaultServer, **options: Any) -> OpenAIInspector:
-    ours = {name: options.pop(name) for name in ("settings", "space", "logprobs") if name in options}
+    ours = {name: options.pop(name) for name in ("settings", "logprobs") if name in options}
     options = {"concurrency": 1, "retries": 1, "timeout": 30.0, **options}
     return OpenAIInspector(Endpoint("m", server.base_url, **options), **ours)
 
@@ -72,7 +72,7 @@ def test_an_answer_becomes_a_verdict_in_original_pixels(pairs: list[Pair]) -> No
 
 def test_the_space_of_the_model_is_converted(pairs: list[Pair]) -> None:
     text = says("<answer>Yes. {'bbox_2d': [250, 100, 750, 500], 'label': 'dent'}</answer>")
-    [verdict] = ask(pairs[:1], text, space=CoordinateSpace.THOUSAND_YX)
+    [verdict] = ask(pairs[:1], text, settings=InspectionSettings(space=CoordinateSpace.THOUSAND_YX))
     width, height = pairs[0].sample.size_wh
     assert verdict.regions[0].box.xyxy == pytest.approx(
         (0.1 * width, 0.25 * height, 0.5 * width, 0.75 * height)
@@ -297,7 +297,7 @@ def test_each_setting_changes_the_key() -> None:
     others = [
         OpenAIInspector(Endpoint("n", "http://a/v1")),
         OpenAIInspector(Endpoint("m", "http://b/v1")),
-        OpenAIInspector(there, space=CoordinateSpace.UNIT),
+        OpenAIInspector(there, InspectionSettings(space=CoordinateSpace.UNIT)),
         OpenAIInspector(there, logprobs=True),
         OpenAIInspector(Endpoint("m", "http://a/v1", token_param="max_completion_tokens")),
         OpenAIInspector(Endpoint("m", "http://a/v1", system=False)),

@@ -28,6 +28,9 @@ class Given:
     name: str
     verdicts: dict[str, Verdict]
 
+    def about(self) -> dict[str, Any]:
+        return {}
+
     def key(self) -> dict[str, Any]:
         return {"model": HOSTILE}
 

@@ -18,6 +18,7 @@ def verdict_to_record(verdict: Verdict) -> Record:
         "status": verdict.status,
         "anomalous": verdict.anomalous,
         "score": verdict.score,
+        "score_kind": verdict.score_kind,
         "regions": [
             {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
             for region in verdict.regions

@@ -33,6 +33,7 @@ class RunInfo(BaseModel):
         created: When the run began, ISO 8601 in UTC.
         mmrad_version: The mmrad that began it.
         inspector: The inspector's key: everything besides the images that can change an answer.
+        about: What tables say of the inspector and no answer depends on, see `Inspector.about`.
         corpus: Folder of the corpus, relative to the run's folder when possible.
         corpus_sha256: Hash of the sample records by source, of the sources that occur in the run.
         references: Reference images beside each query.
@@ -48,6 +49,7 @@ class RunInfo(BaseModel):
     created: str
     mmrad_version: str
     inspector: dict[str, Any]
+    about: dict[str, Any] = {}
     corpus: str
     corpus_sha256: dict[str, str]
     references: int

@@ -162,6 +162,7 @@ def _describe(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         mmrad_version=__version__,
         inspector=json.loads(json.dumps(inspector.key())),
+        about=json.loads(json.dumps(inspector.about())),
         corpus=_relative(corpus.path, folder),
         corpus_sha256={source: corpus.manifest.sources[source].samples_sha256 for source in sources},
         references=references,

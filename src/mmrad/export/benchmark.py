@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from mmrad.answer import Instance, render
+from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.corpus.tables import SAMPLES, row_of, sample_of
 from mmrad.errors import DataError
 from mmrad.export.images import Progress, each
 from mmrad.inspectors.base import InspectionSettings, verdict_from_text
-from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.metrics import COUNTED_FIGURES, Scores
 from mmrad.sample import Pair, Sample, Verdict
 from mmrad.view import View

@@ -13,13 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.export.benchmark import FIGURES, TRUTH, Question, questions
 from mmrad.export.conversations import write_parquet, write_views
 from mmrad.export.images import Progress, refuse_filled
 from mmrad.files import write_text
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.coordinates import CoordinateSpace
 
 _TEMPLATES = Path(__file__).with_name("templates") / "lmms_eval"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mmrad.answer import Answer, Instance, parse
+from mmrad.coordinates import CoordinateSpace, to_view
 from mmrad.errors import DataError
 from mmrad.image import read_image
-from mmrad.inspectors.coordinates import CoordinateSpace, to_view
 from mmrad.prompt import Message, Prompts, load_prompts
-from mmrad.sample import Pair, Region, Status, Usage, Verdict
+from mmrad.sample import Pair, Region, ScoreKind, Status, Usage, Verdict
 from mmrad.view import Budget, View, make_view
 
 
@@ -26,6 +26,14 @@ class Inspector(Protocol):
 
     def key(self) -> dict[str, Any]:
         """Everything besides the images that can change an answer, as JSON values."""
+
+    def about(self) -> dict[str, Any]:
+        """What tables say of it and no answer depends on, as JSON values.
+
+        `title` (name for people), `price` (`{"input": …, "output": …, "as_of": …}` in dollars per million
+        tokens, or None where unknown), `dropped` (parameters that were asked for and not sent, by name),
+        `published` (the model's row in the paper's Table 4); each only where there is such a thing.
+        """
 
     def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Yield `(index into pairs, verdict)` as they come, in any order, each index exactly once.
@@ -48,6 +56,8 @@ class InspectionSettings:
         temperature: Sampling temperature; 0 is greedy.
         min_p: Smallest probability of a token relative to the likeliest; 0 switches it off.
         seed: Seed of sampling.
+        space: The convention in which the model is asked for boxes, and in which its answers are read.
+        confidence: Whether to ask for a confidence in words, from which the score is made.
     """
 
     prompts: Prompts = field(default_factory=load_prompts)
@@ -58,6 +68,8 @@ class InspectionSettings:
     temperature: float = 0.0
     min_p: float = 0.0
     seed: int = 0
+    space: CoordinateSpace = CoordinateSpace.VIEW
+    confidence: bool = False
 
     def key(self) -> dict[str, Any]:
         """The settings as JSON values, for keys of runs."""
@@ -74,6 +86,8 @@ class InspectionSettings:
             "temperature": self.temperature,
             "min_p": self.min_p,
             "seed": self.seed,
+            "space": self.space.value,
+            "confidence": self.confidence,
         }
 
     def ask(self, pair: Pair) -> tuple[list[Message], View]:
@@ -105,6 +119,7 @@ def verdict_from_text(
     space: CoordinateSpace = CoordinateSpace.VIEW,
     truncated: bool = False,
     score: float | None = None,
+    score_kind: ScoreKind = "probability",
     usage: Usage = Usage(),
     model_reported: str | None = None,
 ) -> Verdict:
@@ -116,6 +131,7 @@ def verdict_from_text(
         space: The convention its coordinates are in.
         truncated: Whether the model stopped at its token limit.
         score: Degree of anomaly, when the model gives one.
+        score_kind: What the score is.
         usage: What the answer cost.
         model_reported: The model the response says it came from.
     """
@@ -138,6 +154,7 @@ def verdict_from_text(
         detail=detail,
         usage=usage,
         model_reported=model_reported,
+        score_kind=score_kind if status == "ok" and score is not None else None,
     )
 
 

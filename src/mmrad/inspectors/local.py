@@ -72,6 +72,10 @@ class LocalInspector:
             **self.settings.key(),
         }
 
+    def about(self) -> dict[str, Any]:
+        """Nothing: it costs no money and drops no parameter."""
+        return {}
+
     def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Yield `(index into pairs, verdict)` batch by batch."""
         asked: list[tuple[int, list[Message], View]] = []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mmrad.endpoint import Client, Endpoint
 from mmrad.endpoint.background import in_background
 from mmrad.errors import DataError
 from mmrad.inspectors.base import InspectionSettings, failed_verdict
-from mmrad.inspectors.coordinates import CoordinateSpace
 from mmrad.inspectors.reply import verdict_from_reply
 from mmrad.sample import Pair, Verdict
 
@@ -26,7 +26,6 @@ class OpenAIInspector:
     Args:
         endpoint: The model, and how it takes requests.
         settings: How to ask.
-        space: Convention of the model's boxes.
         name: Name for tables; the model's by default.
         logprobs: Whether to ask for the probabilities of tokens, from which the score is made.
 
@@ -39,7 +38,6 @@ class OpenAIInspector:
         endpoint: Endpoint,
         settings: InspectionSettings | None = None,
         *,
-        space: CoordinateSpace = CoordinateSpace.VIEW,
         name: str | None = None,
         logprobs: bool = False,
     ) -> None:
@@ -47,7 +45,6 @@ class OpenAIInspector:
         self.name = name or endpoint.model
         self.endpoint = endpoint
         self.settings = settings or InspectionSettings()
-        self.space = space
         self.logprobs = logprobs
 
     def key(self) -> dict[str, Any]:
@@ -55,10 +52,14 @@ class OpenAIInspector:
         return {
             "inspector": "openai",
             **self.endpoint.key(),
-            "space": self.space.value,
             "logprobs": self.logprobs,
             **self.settings.key(),
         }
+
+    def about(self) -> dict[str, Any]:
+        """What tables say of it."""
+        price = self.endpoint.price
+        return {"price": asdict(price) if price else None}
 
     def inspect(self, pairs: Sequence[Pair]) -> Generator[tuple[int, Verdict], None, None]:
         """Yield `(index into pairs, verdict)` as the answers come; closing it cancels the open requests.
@@ -73,7 +74,7 @@ class OpenAIInspector:
             except DataError as error:
                 return index, failed_verdict("failed", str(error))
             reply = await client.ask(messages, self._parameters())
-            return index, verdict_from_reply(reply, view, space=self.space)
+            return index, verdict_from_reply(reply, view, settings=self.settings)
 
         yield from in_background(len(pairs), one, self.endpoint.connect, self.endpoint.concurrency)
 

@@ -7,19 +7,18 @@ from collections.abc import Sequence
 
 from mmrad.endpoint import Reply
 from mmrad.endpoint.reply import Token
-from mmrad.inspectors.base import failed_verdict, verdict_from_text
-from mmrad.inspectors.coordinates import CoordinateSpace
+from mmrad.inspectors.base import InspectionSettings, failed_verdict, verdict_from_text
 from mmrad.sample import Verdict
 from mmrad.view import View
 
 
-def verdict_from_reply(reply: Reply, view: View, *, space: CoordinateSpace) -> Verdict:
+def verdict_from_reply(reply: Reply, view: View, *, settings: InspectionSettings) -> Verdict:
     """The verdict in a reply, boxes in original pixels.
 
     Args:
         reply: What the model said, or why nothing.
         view: View of the query.
-        space: Convention of the model's boxes.
+        settings: How the model was asked.
     """
     if reply.status not in ("ok", "truncated"):
         return failed_verdict(
@@ -28,7 +27,7 @@ def verdict_from_reply(reply: Reply, view: View, *, space: CoordinateSpace) -> V
     return verdict_from_text(
         reply.text,
         view,
-        space=space,
+        space=settings.space,
         truncated=reply.status == "truncated",
         score=_score(reply.tokens),
         usage=reply.usage,

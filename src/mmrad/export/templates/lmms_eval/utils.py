@@ -3,7 +3,7 @@
     python -m lmms_eval --include_path THIS_FOLDER --tasks mmrad_view --model MODEL ...
 
 The name of the task says what the numbers of a box in the model's answers mean, see
-mmrad.inspectors.coordinates. Images are shown as they are in `images`: a model of the Qwen2-VL family keeps
+mmrad.coordinates. Images are shown as they are in `images`: a model of the Qwen2-VL family keeps
 them as they are only with `min_pixels=784` among its --model_args and `max_pixels` not below their area.
 """
 
@@ -19,8 +19,8 @@ from PIL import Image
 
 try:
     from mmrad.bench.records import verdict_from_record, verdict_to_record
+    from mmrad.coordinates import CoordinateSpace
     from mmrad.export.benchmark import FIGURES, TRUTH, figures, judge, sample_in
-    from mmrad.inspectors.coordinates import CoordinateSpace
     from mmrad.metrics import score
 except ImportError as error:
     raise ImportError(

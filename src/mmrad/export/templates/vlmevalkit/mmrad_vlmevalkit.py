@@ -3,7 +3,7 @@ r"""The dataset beside this file, for VLMEvalKit. Written by  mmrad export --to 
     python mmrad_vlmevalkit.py VLMEVALKIT/run.py --model MODEL --data mmrad --data-config \
         '{"mmrad": {"class": "MmradInspection", "dataset": "mmrad", "coordinates": "view"}}'
 
-`coordinates` says what the numbers of a box in the model's answers mean, see mmrad.inspectors.coordinates:
+`coordinates` says what the numbers of a box in the model's answers mean, see mmrad.coordinates:
 `view` for Qwen2.5-VL, `thousand` for Qwen3-VL, and so on. Images are shown as they are in `images`: a model
 of the Qwen2-VL family keeps them as they are only when its configuration has `min_pixels` of 784 and
 `max_pixels` not below their area; the entries of Qwen2.5-VL in VLMEvalKit's own config.py enlarge them.
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 try:
+    from mmrad.coordinates import CoordinateSpace
     from mmrad.export.benchmark import figures, judge, sample_in
     from mmrad.inspectors.base import failed_verdict
-    from mmrad.inspectors.coordinates import CoordinateSpace
     from mmrad.metrics import score
     from mmrad.sample import Verdict
 except ImportError as error:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrad.box import Box
+from mmrad.coordinates import CoordinateSpace, from_view, to_view
 from mmrad.inspectors.base import verdict_from_text
-from mmrad.inspectors.coordinates import CoordinateSpace, from_view, to_view
 from mmrad.view import View
 
 VIEW = View(np.zeros((280, 560, 3), np.uint8), (2000, 500))

@@ -1,0 +1,1 @@
+"""The catalogue of models: what is known of each, as data."""
