@@ -108,11 +108,19 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost: tokens as the model reports them, seconds of wall time."""
+    """What an answer cost.
+
+    Attributes:
+        input_tokens: Tokens of the prompt as the model reports them, images included.
+        output_tokens: Tokens written, hidden reasoning included.
+        seconds: Wall time.
+        cached: Whether it came out of a response cache and so cost nothing this time.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     seconds: float | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

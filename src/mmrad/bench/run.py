@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmrad.bench.records import verdict_from_record
 from mmrad.corpus import Corpus
+from mmrad.endpoint import Price
 from mmrad.errors import DataError
 from mmrad.files import write_text
 from mmrad.journal import Record, read_journal
-from mmrad.sample import Sample, Verdict
+from mmrad.sample import Sample, Usage, Verdict
 
 SCHEMA_VERSION = 1
 INFO_FILE, VERDICTS_FILE = "run.json", "verdicts.jsonl"
@@ -177,6 +178,22 @@ def read_lines(folder: Path) -> dict[str, tuple[str, Verdict]]:
         for number, record in enumerate(read_journal(path), 1)
         if (verdict := _verdict(path, number, record))
     }
+
+
+def price_of(info: RunInfo) -> Price | None:
+    """What the tokens of a run cost; None where unknown."""
+    price = info.about.get("price")
+    return Price(**price) if price else None
+
+
+def spent(folder: Path, price: Price) -> float:
+    """Dollars of all answers in a run's folder, those that were asked again included.
+
+    Answers whose tokens the server did not say count nothing.
+    """
+    lines = read_journal(folder / VERDICTS_FILE)
+    usages = (Usage(**record["verdict"]["usage"]) for record in lines)
+    return sum(price.cost(usage) or 0.0 for usage in usages)
 
 
 def _verdict(path: Path, number: int, record: Record) -> Verdict:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmrad import __version__
+from mmrad.bench.progress import Progress, Reporter
 from mmrad.bench.records import verdict_to_record
-from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, read_lines
+from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, price_of, read_lines, spent
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
 from mmrad.files import file_name
@@ -28,21 +28,6 @@ RETRIED: tuple[Status, ...] = ("failed", "empty", "wrong_model")
 """How an answer ended that is asked again on the next run; the others are final answers of the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        done: Queries with a verdict, those of earlier calls included.
-        total: All queries.
-        unanswered: Queries whose verdict has a status other than `ok`.
-    """
-
-    done: int
-    total: int
-    unanswered: int
-
-
 def bench(
     corpus: Corpus,
     samples: Sequence[Sample],
@@ -50,6 +35,7 @@ def bench(
     out: Path,
     *,
     references: int = 1,
+    about: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Ask an inspector for verdicts on samples; called again, it goes on where it stopped.
@@ -65,6 +51,7 @@ def bench(
         inspector: Who is asked.
         out: Folder of runs.
         references: Reference images beside each query; 0 for none.
+        about: What tables say of the run besides what the inspector says of itself.
         progress: Called at the start and after each verdict.
 
     Returns:
@@ -75,14 +62,18 @@ def bench(
             other images.
         DataError: When a sample lacks its reference, or the folder holds a damaged run.
         ProviderError: When the inspector cannot answer at all.
+        BudgetReached: When the inspector's cap on money leaves queries unasked; a later call asks them.
     """
     pairs = corpus.pairs(samples, references=references)
     folder = out / file_name(inspector.name)
-    info = _begin(folder, _describe(corpus, pairs, inspector, folder, references))
+    described = {**inspector.about(), **(about or {})}
+    info = _begin(folder, _describe(corpus, pairs, inspector, folder, references, described))
     keys = _Keys(info.inspector)
     kept = _final_verdicts(folder, pairs, keys)
     open_pairs = [pair for pair in pairs if pair.sample.id not in kept]
-    report = _Reporter(progress, len(pairs), list(kept.values()))
+    price = price_of(info)
+    start = Progress(info.name, len(pairs), dollars=spent(folder, price) if price else None)
+    report = Reporter(progress, start, kept.values(), price)
     with Journal(folder / VERDICTS_FILE) as journal, _inspection(inspector, open_pairs) as verdicts:
         for pair, verdict in verdicts:
             line = {"sample_id": pair.sample.id, "key": keys.of(pair), "verdict": verdict_to_record(verdict)}
@@ -111,26 +102,6 @@ def _inspection(inspector: Inspector, pairs: Sequence[Pair]) -> Iterator[Iterato
             answers.close()
 
 
-class _Reporter:
-    """Counts verdicts for the caller's progress."""
-
-    def __init__(self, call: Callable[[Progress], None] | None, total: int, kept: Sequence[Verdict]) -> None:
-        self._call = call
-        self._total = total
-        self._done = len(kept)
-        self._unanswered = sum(verdict.status != "ok" for verdict in kept)
-        self._tell()
-
-    def add(self, verdict: Verdict) -> None:
-        self._done += 1
-        self._unanswered += verdict.status != "ok"
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._call:
-            self._call(Progress(self._done, self._total, self._unanswered))
-
-
 class _Keys:
     """Keys of lines: a hash over the inspector's key, the bytes of the images and the sample's id."""
 
@@ -144,7 +115,12 @@ class _Keys:
 
 
 def _describe(
-    corpus: Corpus, pairs: Sequence[Pair], inspector: Inspector, folder: Path, references: int
+    corpus: Corpus,
+    pairs: Sequence[Pair],
+    inspector: Inspector,
+    folder: Path,
+    references: int,
+    about: Mapping[str, Any],
 ) -> RunInfo:
     ids = [pair.sample.id for pair in pairs]
     if len(set(ids)) != len(ids) or not ids:
@@ -162,7 +138,7 @@ def _describe(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         mmrad_version=__version__,
         inspector=json.loads(json.dumps(inspector.key())),
-        about=json.loads(json.dumps(inspector.about())),
+        about=json.loads(json.dumps(about)),
         corpus=_relative(corpus.path, folder),
         corpus_sha256={source: corpus.manifest.sources[source].samples_sha256 for source in sources},
         references=references,

@@ -21,13 +21,13 @@ from mmrad.cli.options import (
     SeedOption,
     SourceOption,
 )
-from mmrad.cli.teach_panel import TeachPanel
+from mmrad.cli.panel import LivePanel, State
 from mmrad.errors import UsageError
 
 if TYPE_CHECKING:
     from mmrad.corpus import Corpus
     from mmrad.sample import Sample
-    from mmrad.teach import Plan
+    from mmrad.teach import Plan, Tally
     from mmrad.teach.recipe import TeachRecipe
 
 
@@ -105,15 +105,25 @@ def teach(
         plans = plan(opened, teachers, samples, resolved.teaching())
         _show(plans, as_json=as_json)
         return
-    with TeachPanel() as panel:
-        tallies = run_teaching(
-            opened, teachers, samples, resolved.teaching(max_cost=max_cost, progress=panel)
-        )
+    with LivePanel("teach") as panel:
+        teaching = resolved.teaching(max_cost=max_cost, progress=lambda tally: panel.show(state_of(tally)))
+        tallies = run_teaching(opened, teachers, samples, teaching)
     _keep_settings(opened, resolved)
     if as_json:
         typer.echo(json.dumps([tally.as_dict() for tally in tallies], indent=2))
     else:
         typer.echo("\n".join(tally.describe() for tally in tallies))
+
+
+def state_of(tally: Tally) -> State:
+    """A course as the live panel shows it."""
+    failed = [
+        (name, count, f"{count / max(1, tally.answers):.1%}")
+        for name, count in tally.failed_checks.most_common()
+    ]
+    no_text = [(f"no text: {status}", count, "") for status, count in tally.failures.most_common()]
+    verified = {"verified": str(tally.verified)}
+    return State(tally.teacher, tally.done, tally.total, tally.dollars, verified, [*failed, *no_text])
 
 
 def _price(text: str | None) -> dict[str, float] | None:
