@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -48,6 +49,10 @@ YES_TEXTS: list[tuple[str, list[tuple[tuple[float, ...], str]]]] = [
     ('[{"label": "scratch", "bbox_2d": [10,20,30,40]}, {"label": "dent", "bbox_2d": [50,60,70,80]}]', BOTH),
     ('{"answer": "Yes", "regions": [{"bbox_2d": [10, 20, 30, 40], "label": "scratch"}]}', ONE),
     ('<answer>{"anomaly": "yes", "boxes": [{"bbox": [10, 20, 30, 40], "label": "scratch"}]}</answer>', ONE),
+    ('{"anomaly": "yes", "boxes": [{"bbox": [10, 20, 30, 40], "label": "scratch"}]}', ONE),
+    ('```json\n{"defective": "Yes", "boxes": [{"bbox": [10, 20, 30, 40], "label": "scratch"}]}\n```', ONE),
+    ('{"anomalous": "yes", "boxes": [[10, 20, 30, 40]]}', [(BOX_A, "")]),
+    ('{"anomaly": "yes"}', []),
     ("Yes. {‘bbox_2d’: [10, 20, 30, 40], ‘label’: ‘scratch’}", ONE),
     ("Yes. {“bbox_2d”: [10, 20, 30, 40], “label”: “scratch”}", ONE),
     ("Yes. {'bbox_2d': [10, 20, 30, 40], 'label': 'scratch’}", ONE),
@@ -71,6 +76,27 @@ YES_TEXTS: list[tuple[str, list[tuple[tuple[float, ...], str]]]] = [
     ("Yes. {'bbox_2d': [10, 20, 30, 40]}", [(BOX_A, "")]),
     ("Yes, [[10, 20, 30, 40], [50, 60, 70, 80]]", [(BOX_A, ""), (BOX_B, "")]),
     ("Yes. <box>[[10, 20, 30, 40]]</box>", [(BOX_A, "")]),
+    ("Yes. <ref>scratch</ref><box>[[10, 20, 30, 40]]</box>", ONE),
+    ("Yes. <ref>scratch</ref><box>[10, 20, 30, 40]</box> <ref>dent</ref><box>[[50,60,70,80]]</box>", BOTH),
+    (
+        "Yes. <ref>scratch</ref><box>[[10,20,30,40], [50,60,70,80]]</box>",
+        [(BOX_A, "scratch"), (BOX_B, "scratch")],
+    ),
+    ("Yes. <ref>no defect</ref><box>[[10, 20, 30, 40]]</box>", [(BOX_A, "no defect")]),
+    ("Yes. <ref>scratch</ref><box>[[10,20,30,40]]</box><box>[[50,60,70,80]]</box>", [*ONE, (BOX_B, "")]),
+    ("Yes. <ref>scratch</ref><box>[[x1, y1, x2, y2]]</box>", []),
+    ("Yes. <|begin_of_box|>[[10, 20, 30, 40],[50, 60, 70, 80]]<|end_of_box|>", [(BOX_A, ""), (BOX_B, "")]),
+    ("Yes. <|begin_of_box|>(10, 20, 30, 40)<|end_of_box|>", [(BOX_A, "")]),
+    ("Yes. <|begin_of_box|><10,20,30,40><|end_of_box|>", [(BOX_A, "")]),
+    ("<|begin_of_box|>Yes. [[10, 20, 30, 40]]<|end_of_box|>", [(BOX_A, "")]),
+    (f"<think>x</think><|begin_of_box|>Yes. {A}<|end_of_box|>", ONE),
+    (f"<think>x</think><answer><|begin_of_box|>Yes. {A}<|end_of_box|></answer>", ONE),
+    ("The answer is <|begin_of_box|>Yes<|end_of_box|>", []),
+    ('```json\n[\n  {"box_2d": [10, 20, 30, 40], "label": "scratch"}\n]\n```', ONE),
+    ('Yes.\n```json\n[{"box_2d": [10, 20, 30, 40], "label": "scratch", "mask": "data:x"}]\n```', ONE),
+    ("Yes. {'bbox_2d': [0.1, 0.25, 0.5, 0.75], 'label': 'x'}", [((0.1, 0.25, 0.5, 0.75), "x")]),
+    ("Yes. {'bbox_2d': [x1, y1, x2, y2], 'label': 'x'}", []),
+    ("Yes. [x1, y1, x2, y2]", []),
     ("Yes. {'coordinates': [10, 20, 30, 40], 'label': 'scratch'}", ONE),
     (
         "Yes. {'bbox_2d': [10, 20, 30, 40], 'label': 'scratch', 'size': [1, 2, 3, 4]}",
@@ -123,9 +149,15 @@ def test_reads_anomalous_texts(text: str, expected: list[tuple[tuple[float, ...]
         "<answer>The answer is no.</answer>",
         "Final answer: No",
         '{"answer": "No", "regions": [{}]}',
+        '{"anomalous": "no", "boxes": [{}]}',
+        '```json\n{"answer": "No.", "boxes": []}\n```',
         "<think>Yes? {'bbox_2d': [1, 2, 3, 4], 'label': 'q'} Yes.</think><answer>No.</answer>",
         "<think>A dent?</think>No.",
         "<answer>No.</answer><answer>No.</answer>",
+        "<|begin_of_box|>No<|end_of_box|>",
+        "<think>A dent?</think><answer><|begin_of_box|>No.<|end_of_box|></answer>",
+        "Answer: <|begin_of_box|>No<|end_of_box|>",
+        "No. <box></box>",
     ],
 )
 def test_reads_normal_texts(text: str) -> None:
@@ -158,8 +190,23 @@ def test_reads_normal_texts(text: str) -> None:
         ("I looked, and no, I found nothing", "neither"),
         ("{'bbox_2d': [1, 1, 1, 1], 'label': 'x'}", "neither"),
         ("{'label': 'no screw'}", "neither"),
+        ('{"defect": "no screw", "boxes": [{}]}', "neither"),
+        ('{"rusty": "yes", "boxes": [{}]}', "neither"),
+        ('{"anomaly": "yes or no"}', "neither"),
+        ('{"anomaly": "yes or no", "boxes": [{}]}', "both"),
+        ('{"anomaly": "no", "boxes": [[10, 20, 30, 40]]}', "No and gives boxes"),
+        ('{"anomaly": "no"} {"anomaly": "yes"}', "both"),
+        ("""{'bbox_2d': [], 'label': 'says "answer": "no"'}""", "neither"),
         ("{'bbox_2d': [x1, y1, x2, y2], 'label': '<anomaly type>'}", "neither"),
         ("[10, 20, 30, 40]", "neither"),
+        ("[x1, y1, x2, y2]", "neither"),
+        ("<|begin_of_box|>[[10, 20, 30, 40]]<|end_of_box|>", "neither"),
+        ("<ref>no defect</ref><box>[[10, 20, 30, 40]]</box>", "neither"),
+        ("<|begin_of_box|>Normal<|end_of_box|>", "neither"),
+        ("<|begin_of_box|>Yes<|end_of_box|> <|begin_of_box|>No<|end_of_box|>", "both"),
+        ("No. <ref>dent</ref><box>[[10, 20, 30, 40]]</box>", "No and gives boxes"),
+        ("No. <|begin_of_box|>(10, 20, 30, 40)<|end_of_box|>", "No and gives boxes"),
+        ("<confidence>95</confidence>", "neither"),
     ],
 )
 def test_never_guesses(text: str, detail: str) -> None:
@@ -181,6 +228,7 @@ def test_never_guesses(text: str, detail: str) -> None:
         "<answer>Yes. {'bbox_2d': [10, 20,",
         "Yes. {'bbox_2d': [10, 20, 30, 40], 'label': 'no",
         f"Yes. {A}, {{'bbox_2d'",
+        "Yes. <ref>dent</ref><box>[[10, 20, 30,",
     ],
 )
 def test_cut_texts_are_truncated(text: str) -> None:
@@ -217,9 +265,102 @@ def test_reasoning_is_kept_without_tags() -> None:
     assert parse("preface <think>a</think><answer>No.</answer>").think == "preface a"
 
 
+@pytest.mark.parametrize(
+    ("written", "confidence"),
+    [
+        ("85", 0.85),
+        (" 85 % ", 0.85),
+        ("0", 0.0),
+        ("0.0", 0.0),
+        ("1", 0.01),
+        ("100", 1.0),
+        ("99.5", 0.995),
+    ],
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        f"<think>x</think><answer>Yes. {A}</answer>\n<confidence>%s</confidence>",
+        f"<think>x</think><answer>Yes. {A}</answer> <Confidence>%s</Confidence> Anything else?",
+        f"<think>x</think><answer>Yes. {A} <confidence>%s</confidence></answer>",
+        f"<think>x</think><confidence>%s</confidence><answer>Yes. {A}</answer>",
+        f"<think>x</think>\n<confidence>%s</confidence>\nYes. {A}",
+        f"<think>x</think>Yes. {A}\n<confidence>%s</confidence>",
+        f"<think>x<answer>Yes. {A}</answer><confidence>%s</confidence>",
+        f"<think>x</think><|begin_of_box|>Yes. {A}<|end_of_box|><confidence>%s</confidence>",
+        f"<think>1: <confidence>3</confidence></think>Yes. {A} <confidence>%s</confidence>",
+        f"<think>x</think>Yes. {A} <confidence>%s</confidence>, again <confidence>%s</confidence>",
+    ],
+)
+def test_reads_a_confidence_wherever_it_stands(around: str, written: str, confidence: float) -> None:
+    answer = parse(around.replace("%s", written))
+    assert answer.confidence == pytest.approx(confidence)
+    assert (answer.status, answer.anomalous, answer.detail, places(answer)) == ("ok", True, "", ONE)
+
+
+@pytest.mark.parametrize(
+    ("written", "detail"),
+    [
+        (["N"], "no clear confidence"),
+        ([""], "no clear confidence"),
+        (["high"], "no clear confidence"),
+        (["101"], "no clear confidence"),
+        (["-1"], "no clear confidence"),
+        (["1e999"], "no clear confidence"),
+        (["85 or 90"], "no clear confidence"),
+        (["0.85"], "no clear confidence"),  # of 1 or of 100?
+        (["1.0"], "no clear confidence"),
+        (["85", "15"], "contradict"),
+        (["N", "85"], "contradict"),
+    ],
+)
+def test_a_confidence_that_is_not_clear_is_none_and_said(written: list[str], detail: str) -> None:
+    given = "".join(f"<confidence>{one}</confidence>" for one in written)
+    for answer in (parse(f"<answer>No.</answer>{given}"), parse(f"No. {given}")):
+        assert (answer.status, answer.anomalous, answer.confidence) == ("ok", False, None)
+        assert detail in answer.detail
+
+
+def test_a_cut_confidence_is_none() -> None:
+    answer = parse("<answer>No.</answer><confidence>8")
+    assert (answer.anomalous, answer.confidence) == (False, None) and "no clear confidence" in answer.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>Say <confidence>9</confidence>.</think><answer>No.</answer>",
+        "<answer>Yes. {'bbox_2d': [10, 20, 30, 40], 'label': '<confidence>9</confidence>'}</answer>",
+    ],
+)
+def test_reasoning_and_labels_give_no_confidence(text: str) -> None:
+    answer = parse(text)
+    assert (answer.status, answer.confidence, answer.detail) == ("ok", None, "")
+    assert parse(text, strict=True) == answer
+    assert parse(f"{text}<confidence>9</confidence>", strict=True).status == "unparsed"
+
+
+def test_without_a_judgement_there_is_no_confidence() -> None:
+    assert parse("Perhaps. <confidence>85</confidence>").confidence is None
+    assert parse("<think>x<confidence>85</confidence>").confidence is None
+
+
 # Runs that made naive patterns quadratic or worse: with those, this test takes minutes.
 @pytest.mark.parametrize(
-    "run", ["{", "[", "'", '"', "`", " ", "1", "label:'", "label:‘", "[1,1,1,", "no any ", "box:"]
+    "run",
+    [
+        *["{", "[", "'", '"', "`", " ", "1", "label:'", "label:‘", "[1,1,1,", "no any ", "box:"],
+        *[
+            "<",
+            "<box>",
+            "<ref>",
+            "<ref>a",
+            "<|begin_of_box|>",
+            "<box>[1,1,1,",
+            "<confidence>",
+            "<confidence>1",
+        ],
+    ],
 )
 @pytest.mark.parametrize("before", ["", "<answer>", "[", "Yes. {'bbox_2d': ["])
 def test_long_runs_are_read(run: str, before: str) -> None:
@@ -232,6 +373,8 @@ words = st.sampled_from(
     [
         *[*"{}[]'\"\\,: \n’“-.", "yes", "No", "no.", "Yes. ", "<think>", "</think>", "<answer>", "</answer>"],
         *["label", "'label': '", "'bbox_2d': ", "[1, 2, 3, 4]", "1e999", A, YES, NO],
+        *["<ref>", "</ref>", "<box>", "</box>", "<|begin_of_box|>", "<|end_of_box|>"],
+        *["<confidence>", "</confidence>", "<confidence>7</confidence>"],
     ]
 )
 tags = ("<think>", "</think>", "<answer>", "</answer>")
@@ -263,6 +406,16 @@ def test_never_raises_on_damaged_texts(data: st.DataObject, think: str | None, t
     for strict in (False, True):
         answer = parse(text, strict=strict)
         assert (answer.status == "ok") == (answer.anomalous is not None)
+
+
+@given(reasonings, instances, st.integers(0, 100))
+def test_a_confidence_never_disturbs_the_answer(
+    think: str | None, truth: list[Instance], percent: int
+) -> None:
+    text = render(think, truth)
+    said = parse(f"{text} <confidence>{percent}</confidence>")
+    assert said.confidence == percent / 100
+    assert replace(said, confidence=None) == parse(text)
 
 
 @given(reasonings, instances)

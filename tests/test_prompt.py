@@ -6,10 +6,12 @@ import pytest
 
 from mmrad.answer import Instance
 from mmrad.box import Box
+from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError
 from mmrad.prompt import BUILT_IN, Message, Prompts, load_prompts
 from mmrad.view import View
 
+THOUSANDS = (CoordinateSpace.THOUSAND, CoordinateSpace.THOUSAND_YX)
 QUERY, FIRST, SECOND = (View(np.full((28, 28, 3), value, np.uint8), (28, 28)) for value in (1, 2, 3))
 
 
@@ -55,6 +57,32 @@ def test_reasoning_and_knowledge_are_asked_for_only_when_wanted() -> None:
     told = said(prompts.inspection(QUERY, domain_knowledge=("bottle", ["crack", "5 $ mark"])))
     assert "'bottle'" in told and "crack, 5 $ mark" in told
     assert "knowledge" not in said(prompts.inspection(QUERY))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_each_convention_of_boxes_is_asked_for_in_words_of_its_own(name: str) -> None:
+    prompts = load_prompts(name)
+    query = View(np.zeros((28, 56, 3), np.uint8), (1234, 567))
+    said_in = {space: said(prompts.inspection(query, space=space)) for space in CoordinateSpace}
+    assert len(set(said_in.values())) == len(CoordinateSpace)
+    assert not any("$" in text for text in said_in.values())
+    assert said_in[CoordinateSpace.VIEW] == said(prompts.inspection(query))
+    for space, text in said_in.items():
+        assert ("1234" in text and "567" in text) == (space is CoordinateSpace.ORIGINAL)
+        assert ("from 0 to 1000" in text) == (space in THOUSANDS)
+        assert ("'box_2d': [ymin, xmin, ymax, xmax]" in text) == (space is CoordinateSpace.THOUSAND_YX)
+    assert "from 0 to 1" in said_in[CoordinateSpace.UNIT]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("reasoning", [True, False])
+def test_a_confidence_is_asked_for_last_and_only_when_wanted(name: str, reasoning: bool) -> None:
+    prompts = load_prompts(name)
+    without, asked = (
+        said(prompts.inspection(QUERY, [FIRST], reasoning=reasoning, confidence=wanted))
+        for wanted in (False, True)
+    )
+    assert asked == f"{without}\n{prompts.confidence}" and "<confidence>N</confidence>" in asked
 
 
 def test_only_the_teacher_is_told_the_truth() -> None:

@@ -3,6 +3,8 @@
     <think>…</think><answer>Yes. {'bbox_2d': [x1, y1, x2, y2], 'label': '…'}, {…}</answer>
     <think>…</think><answer>No.</answer>
 
+After the answer a text may say how sure it is that the product is anomalous: `<confidence>85</confidence>`.
+
 Parsing never raises and never guesses: what cannot be read is `unparsed`, what was cut is `truncated`, and
 neither is ever "normal". Coordinates stay in the space the model wrote them in; the caller converts.
 Every step is linear in the length of the text: a model stuck in a loop writes 100 kB of brackets.
@@ -39,6 +41,7 @@ class Answer:
         instances: The places named, in the coordinate space of the text.
         think: The reasoning, without its tags.
         detail: What was wrong or repaired, in words.
+        confidence: How sure the text says it is of an anomaly, in [0, 1]; None where it does not clearly say.
     """
 
     status: AnswerStatus
@@ -46,6 +49,7 @@ class Answer:
     instances: tuple[Instance, ...] = ()
     think: str = ""
     detail: str = ""
+    confidence: float | None = None
 
 
 _LARGEST, _SMALLEST_SIDE = 1e7, 1e-6
@@ -55,7 +59,7 @@ _TAG = re.compile(r"(</?(?:think|answer)>)", re.IGNORECASE)
 _CUT_TAG = re.compile(r"</?[a-z]{0,6}$", re.IGNORECASE)
 # Possessive quantifiers (`++`) keep a long run of digits or quotes from being tried at every split.
 _NUMBER = r"([-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?\d++)?+)"
-_FOUR = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+[\])]")
+_FOUR = re.compile(rf"[\[(<]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+[\])>]")
 _QUOTE = "['\"‘’“”]"
 _MARK = re.compile(
     r"(?P<brace>[{}])"
@@ -79,7 +83,15 @@ _LABEL_END = {
     )
     for kind, straight, curly in (("single", "'", "[‘’]"), ("double", '"', "[“”]"))
 }
-_OBJECT = re.compile(r"\{[^{}]*+\}")
+_BOX_TAG = re.compile(r"(?P<open><box>|<\|begin_of_box\|>)|</box>|<\|end_of_box\|>", re.IGNORECASE)
+"""InternVL's tags around boxes, and GLM's around boxes or the whole answer."""
+
+_REF = re.compile(r"<ref>([^<>]*+)</ref>", re.IGNORECASE)
+_CONFIDENCE = re.compile(r"<confidence>(?:([^<>]*+)</confidence>)?+", re.IGNORECASE)
+_PERCENT = re.compile(rf"\s*+{_NUMBER}\s*+%?+\s*+")
+_THOUGHT = re.compile("</think>", re.IGNORECASE)
+# What an object says ("no coating") is no judgement, and tags are no words.
+_NO_VERDICT = re.compile(rf"\{{[^{{}}]*+\}}|{_CONFIDENCE.pattern}|{_BOX_TAG.pattern}", re.IGNORECASE)
 _ANOMALY = (
     r"(?:(?:visible|obvious|apparent|clear|significant|noticeable|detectable|signs?\s+of|evidence\s+of|any)\s+)*+"
     r"(?:anomal|defect|flaw|fault|issue|problem|abnormal|irregular|damage)"
@@ -92,6 +104,11 @@ _WORD = re.compile(
 _STATED = re.compile(
     r"\A\W*+(?:(?:json|python|text)\b\W*+)?+(?:yes|no)\b"
     r"|\b(?:answer|verdict|judge?ment)(?:\s+is)?\W{0,6}(?:yes|no)\b",
+    re.IGNORECASE,
+)
+_STATED_BY_KEY = re.compile(
+    rf"{_QUOTE}(?:answer|verdict|judge?ment|anomal(?:y|ous)|defect(?:ive)?){_QUOTE}\s*+:\s*+"
+    rf"{_QUOTE}(?:(yes)|no)\.?{_QUOTE}",
     re.IGNORECASE,
 )
 _RESERVED = re.compile(
@@ -125,8 +142,9 @@ def parse(text: str, *, strict: bool = False) -> Answer:
     """Read a think-then-answer text.
 
     Tolerated: code fences, JSON or Python quotes, lists, missing tags, reversed corners, text around the
-    verdict, boxes without a label or a key. A box without area is dropped and said so in `detail`. Several
-    answers must agree, the last one counts.
+    verdict, boxes without a label or a key, the tags around boxes of InternVL and GLM. A box without area is
+    dropped and said so in `detail`, as is a confidence that cannot be read. Several answers must agree, the
+    last one counts.
 
     Args:
         text: Any string.
@@ -146,7 +164,7 @@ def parse(text: str, *, strict: bool = False) -> Answer:
         return Answer("unparsed", think=think, detail="gives several answers that contradict each other")
     if strict and not _is_rendered(text, answer):
         return Answer("unparsed", think=think, detail="not the exact answer format")
-    return answer
+    return _with_confidence(answer, text) if answer.status == "ok" else answer
 
 
 def _is_rendered(text: str, answer: Answer) -> bool:
@@ -160,7 +178,7 @@ def _split(text: str) -> tuple[str, list[str], bool]:
     tags = [tag.lower() for tag in pieces[1::2]]
     texts = pieces[0::2]
     ended = max((i + 1 for i, tag in enumerate(tags) if tag == "</think>"), default=0)
-    whole = tags[-1:] == ["</answer>"] and not texts[-1].strip()
+    whole = tags[-1:] == ["</answer>"] and not _CONFIDENCE.sub("", texts[-1]).strip()
     if "<think>" in tags[ended:] and not whole:
         return "".join(texts).strip(), [], False  # an answer quoted in open reasoning is none
     starts = [i + 1 for i in range(ended, len(tags)) if tags[i] == "<answer>"]
@@ -179,13 +197,14 @@ def _without_tags(text: str) -> str:
 def _judge(answer: str, *, tagged: bool) -> Answer:
     places = _places(answer)
     masked = places.masked
-    if masked.rfind("{") > masked.rfind("}"):
+    if any(masked.rfind(start) > masked.rfind(end) for start, end in (("{", "}"), ("<box>", "</box>"))):
         return Answer("truncated", detail="the text ends inside the answer")
-    outside = _OBJECT.sub(" ", masked)  # what an object says ("no coating") is no judgement
-    words = {match[1] is not None for match in _WORD.finditer(outside)}
+    outside = _NO_VERDICT.sub(" ", masked)
+    keyed = {match[1] is not None for match in _STATED_BY_KEY.finditer(masked)}
+    words = keyed | {match[1] is not None for match in _WORD.finditer(outside)}
     if len(words) == 2:
         return Answer("unparsed", detail="says both Yes and No")
-    stated = tagged or _STATED.search(outside) is not None
+    stated = tagged or bool(keyed) or _STATED.search(outside) is not None
     verdict = words.pop() if words and stated else None
     if verdict is None and not words and places.keyed and places.instances:
         verdict = True  # a bare list of boxes is a "Yes"; a bare empty list says nothing
@@ -195,6 +214,30 @@ def _judge(answer: str, *, tagged: bool) -> Answer:
         return Answer("unparsed", detail="says No and gives boxes")
     detail = f"dropped {places.dropped} box(es) without area" if places.dropped else ""
     return Answer("ok", verdict, places.instances, detail=detail)
+
+
+def _with_confidence(answer: Answer, text: str) -> Answer:
+    """The answer with the confidence that the text gives outside of its reasoning and its labels."""
+    if not _CONFIDENCE.search(text):
+        return answer
+    after = _THOUGHT.split(text)[-1]
+    given = {_share(match[1] or "") for match in _CONFIDENCE.finditer(_blank(after, list(_labels(after))))}
+    if not given:
+        return answer
+    if len(given) == 1 and (value := next(iter(given))) is not None:
+        return replace(answer, confidence=value)
+    trouble = (
+        "confidences that contradict each other" if len(given) > 1 else "no clear confidence from 0 to 100"
+    )
+    return replace(answer, detail="; ".join(filter(None, [answer.detail, f"gives {trouble}"])))
+
+
+def _share(percent: str) -> float | None:
+    """A number from 0 to 100 as a share; 0.9 may be meant as of 1 or of 100, and is not guessed."""
+    match = _PERCENT.fullmatch(percent)
+    value = float(match[1]) if match else -1.0
+    ambiguous = "." in percent and 0 < value <= 1
+    return value / 100 if 0 <= value <= 100 and not ambiguous else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,19 +252,17 @@ def _places(answer: str) -> _Places:
     """The places named; `masked` is the answer with its labels blanked, of the same length."""
     labels = list(_labels(answer))
     masked = _blank(answer, labels)
-    found = list(_keyed_boxes(masked))
-    keyed = bool(found)
-    if not keyed:
-        whole = (0, len(masked))
-        found = [
-            (match.groups(), match.start(), whole) for match in _FOUR.finditer(masked) if match[0][0] == "["
-        ]
+    names = [(match.start(1), match.end(1), match[1].strip()) for match in _REF.finditer(masked)]
+    masked = _blank(masked, names)
+    labels = sorted(labels + names)
+    keyed = list(_keyed_boxes(masked))
+    found = keyed or list(_tagged_boxes(masked)) or list(_bare_boxes(masked))
     starts = [start for start, _, _ in labels]
     instances: list[Instance] = []
     for numbers, position, (low, high) in found:
         if box := _box(numbers):
             instances.append(Instance(box, _label_at(labels, starts, position, low, high)))
-    return _Places(tuple(instances), len(found) - len(instances), keyed, masked)
+    return _Places(tuple(instances), len(found) - len(instances), bool(keyed), masked)
 
 
 _Found = tuple[Sequence[str], int, tuple[int, int]]
@@ -241,6 +282,26 @@ def _keyed_boxes(masked: str) -> Iterator[_Found]:
             following = marks[i + 1].start() if i + 1 < len(marks) else len(masked)
             for match in _FOUR.finditer(masked, mark.end(), following):
                 yield match.groups(), mark.start(), (low, ends[i])
+
+
+def _tagged_boxes(masked: str) -> Iterator[_Found]:
+    """Four numbers between tags, where they stand, and the extent of their name: back to the tags before."""
+    low = high = 0
+    opened: int | None = None
+    for tag in _BOX_TAG.finditer(masked):
+        if tag["open"]:
+            high, opened = tag.start(), tag.end()
+        elif opened is not None:
+            for match in _FOUR.finditer(masked, opened, tag.start()):
+                yield match.groups(), match.start(), (low, high)
+            low, opened = tag.end(), None
+
+
+def _bare_boxes(masked: str) -> Iterator[_Found]:
+    """Four numbers in square brackets anywhere; any label of the answer may be theirs."""
+    for match in _FOUR.finditer(masked):
+        if match[0][0] == "[":
+            yield match.groups(), match.start(), (0, len(masked))
 
 
 def _labels(answer: str) -> Iterator[tuple[int, int, str]]:

@@ -7,9 +7,12 @@ three of them.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mmrad.box import Box
-from mmrad.view import View, rescale
+
+if TYPE_CHECKING:  # the command line names the conventions, and loads OpenCV only when it needs it
+    from mmrad.view import View
 
 
 class CoordinateSpace(Enum):
@@ -51,13 +54,19 @@ def to_view(box: Box, space: CoordinateSpace, view: View) -> Box:
         view: View of the image the box belongs to.
     """
     ordered = _transposed(box) if space is CoordinateSpace.THOUSAND_YX else box
-    return rescale(ordered, space.size_wh(view), view.size_wh)
+    return _rescaled(ordered, space.size_wh(view), view.size_wh)
 
 
 def from_view(box: Box, space: CoordinateSpace, view: View) -> Box:
     """A box in pixels of the view, as a model with this convention writes it; the inverse of `to_view`."""
-    written = rescale(box, view.size_wh, space.size_wh(view))
+    written = _rescaled(box, view.size_wh, space.size_wh(view))
     return _transposed(written) if space is CoordinateSpace.THOUSAND_YX else written
+
+
+def _rescaled(box: Box, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Box:
+    from mmrad.view import rescale
+
+    return rescale(box, from_wh, to_wh)
 
 
 def _transposed(box: Box) -> Box:

@@ -16,6 +16,7 @@ from string import Template
 from typing import Literal
 
 from mmrad.answer import Instance, one_line
+from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError
 from mmrad.view import View
 
@@ -32,16 +33,27 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """A set of wordings, one field for each role a sentence plays; see `prompts/default.toml`."""
+    """A set of wordings, one field for each role a sentence plays; see `prompts/default.toml`.
+
+    Each convention of boxes has a sentence (`location_…`, named as in `CoordinateSpace`), and a form that
+    fills `$box` in the sentences that ask: `box`, or `box_yx` where y comes first.
+    """
 
     name: str
     system: str
     reference: str
     no_reference: str
-    location: str
+    location_view: str
+    location_original: str
+    location_thousand: str
+    location_thousand_yx: str
+    location_unit: str
+    box: str
+    box_yx: str
     domain_knowledge: str
     reasoning_format: str
     answer_format: str
+    confidence: str
     teacher_anomalous: str
     teacher_normal: str
     opposite_of_normal: str
@@ -60,6 +72,8 @@ class Prompts:
         *,
         reasoning: bool = True,
         domain_knowledge: tuple[str, Sequence[str]] | None = None,
+        space: CoordinateSpace = CoordinateSpace.VIEW,
+        confidence: bool = False,
     ) -> list[Message]:
         """The messages that ask for a verdict: references first, the query last.
 
@@ -68,8 +82,11 @@ class Prompts:
             references: Views of normal images; none asks without reference.
             reasoning: Whether to ask for reasoning before the answer.
             domain_knowledge: Category and its known anomaly labels.
+            space: The convention in which to ask for boxes.
+            confidence: Whether to ask how sure the model is, from 0 to 100, that the product is anomalous.
         """
-        return self._messages(query, references, self._task(references, reasoning, domain_knowledge))
+        lines = self._task(query, references, reasoning, domain_knowledge, space)
+        return self._messages(query, references, [*lines, self.confidence] if confidence else lines)
 
     def teacher(
         self, marked_query: View, references: Sequence[View], truth: Sequence[Instance]
@@ -83,7 +100,7 @@ class Prompts:
         """
         hint = ", ".join(f"({list(place.box.rounded())}, '{one_line(place.label)}')" for place in truth)
         told = _fill(self.teacher_anomalous, hint=hint) if truth else self.teacher_normal
-        return self._messages(marked_query, references, [*self._task(references, True, None), told])
+        return self._messages(marked_query, references, [*self._task(marked_query, references), told])
 
     def opposite(self, query: View, references: Sequence[View], *, anomalous: bool) -> list[Message]:
         """The messages that ask for a wrong text, for contrastive sampling.
@@ -94,20 +111,27 @@ class Prompts:
             anomalous: The truth, whose opposite is told.
         """
         told = self.opposite_of_anomalous if anomalous else self.opposite_of_normal
-        return self._messages(query, references, [*self._task(references, True, None), told])
+        return self._messages(query, references, [*self._task(query, references), told])
 
     def _task(
-        self, references: Sequence[View], reasoning: bool, knowledge: tuple[str, Sequence[str]] | None
+        self,
+        query: View,
+        references: Sequence[View],
+        reasoning: bool = True,
+        knowledge: tuple[str, Sequence[str]] | None = None,
+        space: CoordinateSpace = CoordinateSpace.VIEW,
     ) -> list[str]:
         images = "image is" if len(references) == 1 else f"{len(references)} images are"
+        box = self.box_yx if space is CoordinateSpace.THOUSAND_YX else self.box
+        width, height = map(str, query.original_wh)
         lines = [
             _fill(self.reference, count_words=images) if references else self.no_reference,
-            self.location,
+            _fill(getattr(self, f"location_{space.value}"), box=box, width=width, height=height),
         ]
         if knowledge:
             category, labels = knowledge
             lines.append(_fill(self.domain_knowledge, category=category, labels=", ".join(labels)))
-        return [*lines, self.reasoning_format if reasoning else self.answer_format]
+        return [*lines, _fill(self.reasoning_format if reasoning else self.answer_format, box=box)]
 
     def _messages(self, query: View, references: Sequence[View], lines: Sequence[str]) -> list[Message]:
         return [

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mmrad.box import Box
+from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError
 from mmrad.inspectors import InspectionSettings, failed_verdict, verdict_from_text
 from mmrad.prompt import load_prompts
@@ -58,6 +59,24 @@ def test_no_judgement_means_no_score_and_no_regions(text: str, truncated: bool, 
     assert verdict.raw_text == text
 
 
+def test_a_confidence_in_words_is_the_score_where_there_is_no_probability() -> None:
+    said = f"{YES}<confidence>85</confidence>"
+    assert (verdict_from_text(said, VIEW).score, verdict_from_text(said, VIEW).score_kind) == (
+        0.85,
+        "confidence",
+    )
+    likely = verdict_from_text(said, VIEW, score=0.9)
+    assert (likely.score, likely.score_kind) == (0.9, "probability")
+    none = verdict_from_text(f"{YES}<confidence>sure</confidence>", VIEW)
+    assert (none.score, none.score_kind, none.anomalous) == (None, None, True)
+    assert "no clear confidence" in none.detail
+
+
+def test_a_judgement_that_may_go_on_has_no_confidence() -> None:
+    verdict = verdict_from_text("No. <confidence>5</confidence>", VIEW, truncated=True)
+    assert (verdict.status, verdict.score, verdict.score_kind) == ("truncated", None, None)
+
+
 def test_a_finished_answer_counts_although_the_limit_was_hit() -> None:
     assert verdict_from_text(YES, VIEW, truncated=True).status == "ok"
 
@@ -76,6 +95,15 @@ def test_asking_shows_the_references_and_then_the_query(png: Path, tmp_path: Pat
     messages, view = InspectionSettings(budget=Budget(28 * 28, 64 * 28 * 28)).ask(pair(png, other))
     assert messages[-1].parts[1] is view and view.original_wh == (30, 20)
     assert messages[-1].parts[0].original_wh == (56, 28)
+
+
+@pytest.mark.parametrize("space", CoordinateSpace)
+def test_boxes_are_asked_for_in_the_convention_they_are_read_in(png: Path, space: CoordinateSpace) -> None:
+    settings = InspectionSettings(space=space, confidence=True)
+    messages, view = settings.ask(pair(png))
+    asked = settings.prompts.inspection(view, space=space, confidence=True)
+    assert messages[-1].parts[-1] == asked[-1].parts[-1]
+    assert messages[-1].parts[-1] != InspectionSettings().ask(pair(png))[0][-1].parts[-1]
 
 
 def test_only_the_category_s_own_knowledge_is_told(png: Path) -> None:
@@ -105,6 +133,8 @@ def test_every_setting_is_in_the_key() -> None:
         "temperature": 0.5,
         "min_p": 0.1,
         "seed": 1,
+        "space": CoordinateSpace.UNIT,
+        "confidence": True,
     }
     assert changes.keys() == set(InspectionSettings.__slots__)
     keys = {json.dumps(replace(settings, **{name: value}).key()) for name, value in changes.items()}

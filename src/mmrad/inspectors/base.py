@@ -91,7 +91,7 @@ class InspectionSettings:
         }
 
     def ask(self, pair: Pair) -> tuple[list[Message], View]:
-        """The messages for a pair, and the view of the query whose pixels the answer is in.
+        """The messages for a pair, and the view of the query, with which the answer is read.
 
         Raises:
             DataError: When an image cannot be read or has no view; the message names it.
@@ -101,7 +101,12 @@ class InspectionSettings:
         labels = self.domain_knowledge.get(pair.sample.category)
         knowledge = (pair.sample.category, labels) if labels else None
         messages = self.prompts.inspection(
-            query, references, reasoning=self.reasoning, domain_knowledge=knowledge
+            query,
+            references,
+            reasoning=self.reasoning,
+            domain_knowledge=knowledge,
+            space=self.space,
+            confidence=self.confidence,
         )
         return messages, query
 
@@ -130,12 +135,14 @@ def verdict_from_text(
         view: View of the query.
         space: The convention its coordinates are in.
         truncated: Whether the model stopped at its token limit.
-        score: Degree of anomaly, when the model gives one.
-        score_kind: What the score is.
+        score: Degree of anomaly from elsewhere; by default the confidence that the text gives, if any.
+        score_kind: What that score is.
         usage: What the answer cost.
         model_reported: The model the response says it came from.
     """
     answer: Answer = parse(text)
+    if score is None:
+        score, score_kind = answer.confidence, "confidence"
     status: Status = answer.status
     if truncated and (status != "ok" or "</answer>" not in text):  # more places might have followed
         status = "truncated"
