@@ -61,3 +61,34 @@ def test_common_mistakes_do_not_widen_the_interval(samples: list[Sample], verdic
 def test_nothing_to_compare_on_is_an_error() -> None:
     with pytest.raises(ValueError, match="no samples"):
         compare([], {}, {})
+
+
+def test_p_values_tell_a_better_inspector_and_not_an_equal_one(
+    samples: list[Sample], verdict: MakeVerdict
+) -> None:
+    good, other, poor = (
+        _verdicts(samples, verdict, seed, skill) for seed, skill in ((1, 0.9), (2, 0.9), (3, 0.5))
+    )
+    clear, none = compare(samples, good, poor)["accuracy"].p, compare(samples, good, other)["accuracy"].p
+    assert clear is not None and none is not None
+    assert clear < 0.01 < 0.2 < none
+    same = compare(samples, good, good)["accuracy"]
+    assert same.p == 1
+    assert compare(samples, poor, good)["accuracy"].p == pytest.approx(clear, abs=0.01)
+
+
+def test_queries_on_one_image_are_one_observation(sample: MakeSample, verdict: MakeVerdict) -> None:
+    def p_value(images: int) -> float:
+        asked = [sample(f"{i}", image=f"{i % images}.png") for i in range(48)]
+        wrong = {s.id: verdict(int(s.image.split(".")[0]) < images / 3) for s in asked}
+        p = compare(asked, {s.id: verdict(False) for s in asked}, wrong)["accuracy"].p
+        assert p is not None
+        return p
+
+    assert p_value(48) < 0.001 < 0.05 < p_value(6)
+
+
+def test_a_figure_defined_nowhere_has_no_p_value(samples: list[Sample], verdict: MakeVerdict) -> None:
+    never = {s.id: verdict(False) for s in samples}
+    found = compare(samples, never, never, permutations=9)["precision"]
+    assert (found.value, found.p, found.categories, str(found)) == (None, None, 0, "-")

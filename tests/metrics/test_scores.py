@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mmrad.box import Box
 from mmrad.metrics import COUNTED_FIGURES, RANKING_FIGURES, score
-from mmrad.sample import Region, Sample, Verdict
+from mmrad.sample import Region, Sample, ScoreKind, Verdict
 
 MakeSample = Callable[..., Sample]
 MakeVerdict = Callable[..., Verdict]
@@ -147,3 +147,33 @@ def test_the_scores_are_plain_json(sample: MakeSample, verdict: MakeVerdict) -> 
 def test_nothing_to_score_is_an_error() -> None:
     with pytest.raises(ValueError, match="no samples"):
         score([], {})
+
+
+def test_ranking_has_intervals(sample: MakeSample) -> None:
+    samples = [sample(str(i), DENT if i % 2 else ()) for i in range(40)]
+    verdicts = {
+        s.id: Verdict(True, (), "", "", (i * 7 % 40) / 40 + s.anomalous / 4, "ok", score_kind="probability")
+        for i, s in enumerate(samples)
+    }
+    scores = score(samples, verdicts)
+    assert scores.score_kind == "probability"
+    for name in RANKING_FIGURES:
+        figure = scores.overall.figures[name]
+        assert figure.value is not None and figure.low is not None and figure.high is not None
+        assert 0 < figure.low < figure.value < figure.high < 1
+
+
+def test_two_kinds_of_scores_are_never_ranked_together(sample: MakeSample) -> None:
+    samples = _corpus(sample)
+    kinds: dict[str, ScoreKind] = {
+        s.id: "confidence" if s.source == "lab" else "probability" for s in samples
+    }
+    verdicts = {
+        s.id: Verdict(True, (), "", "", float(s.anomalous), "ok", score_kind=kinds[s.id]) for s in samples
+    }
+    scores = score(samples, verdicts, resamples=10)
+    assert scores.score_kind == "mixed"
+    for group in (scores.overall, *scores.categories):
+        assert {group.figures[name].value for name in RANKING_FIGURES} == {None}
+    plant = score([s for s in samples if s.source == "plant"], verdicts, resamples=10)
+    assert (plant.score_kind, plant.overall.figures["auroc"].value) == ("probability", 1)

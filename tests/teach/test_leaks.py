@@ -2,7 +2,8 @@
 
 import pytest
 
-from mmrad.teach.leaks import find_leaks, stems
+from mmrad.reasoning import stems
+from mmrad.teach.leaks import find_leaks
 
 LEAKS = [
     "The red box in the second image encloses it.",

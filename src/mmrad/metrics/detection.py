@@ -37,6 +37,23 @@ def detection_counts(truth: bool, judged: bool | None) -> Floats:
     return counts
 
 
+def detection_ratios(counts: Floats) -> dict[str, tuple[Floats, Floats]]:
+    """Numerators and denominators of accuracy, recall and precision from summed outcomes.
+
+    Args:
+        counts: Array of shape `(..., 6)` in the order of `COLUMNS`.
+
+    Returns:
+        Pairs of arrays of shape `(...)`.
+    """
+    tp, fp, fn, tn, unanswered_anomalous, _ = np.moveaxis(counts, -1, 0)
+    return {
+        "accuracy": (tp + tn, counts.sum(axis=-1)),
+        "recall": (tp, tp + fn + unanswered_anomalous),
+        "precision": (tp, tp + fp),
+    }
+
+
 def detection_figures(counts: Floats) -> dict[str, Floats]:
     """Accuracy, recall and precision from summed outcomes.
 
@@ -46,9 +63,4 @@ def detection_figures(counts: Floats) -> dict[str, Floats]:
     Returns:
         Arrays of shape `(...)`, in [0, 1], NaN where undefined.
     """
-    tp, fp, fn, tn, unanswered_anomalous, _ = np.moveaxis(counts, -1, 0)
-    return {
-        "accuracy": ratio(tp + tn, counts.sum(axis=-1)),
-        "recall": ratio(tp, tp + fn + unanswered_anomalous),
-        "precision": ratio(tp, tp + fp),
-    }
+    return {name: ratio(*pair) for name, pair in detection_ratios(counts).items()}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmrad.metrics.ratios import Floats
 from mmrad.sample import Sample
@@ -23,6 +24,27 @@ _VIEW = re.compile(r"_C\d_\d+\.\w+$")
 def cluster_of(sample: Sample) -> str:
     """What the sample shows: its image, or the object where the file name tells views of one object apart."""
     return f"{sample.source}/{_VIEW.sub('', sample.image)}"
+
+
+def cluster_indices(clusters: Sequence[Hashable]) -> NDArray[np.intp]:
+    """The number of each sample's cluster, shape `(samples,)`; clusters are numbered as they occur."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], dtype=np.intp)
+
+
+def cluster_sums(counts: Floats, indices: NDArray[np.intp]) -> Floats:
+    """Counts of each cluster, shape `(clusters, columns)`, from those of its samples `(samples, columns)`."""
+    sums = np.zeros((int(indices.max()) + 1, counts.shape[1]))
+    np.add.at(sums, indices, counts)
+    return sums
+
+
+def drawn_clusters(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """How often each cluster is drawn in each bootstrap draw, shape `(resamples, clusters)`."""
+    # Much faster than to draw the counts themselves, which are multinomial.
+    drawn = rng.integers(0, clusters, (resamples, clusters)) + clusters * np.arange(resamples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=resamples * clusters)
+    return counts.reshape(resamples, clusters).astype(np.float64)
 
 
 def resampled_counts(
@@ -39,12 +61,8 @@ def resampled_counts(
     Returns:
         Array of shape `(resamples, columns)`.
     """
-    numbers: dict[Hashable, int] = {}
-    index = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
-    sums = np.zeros((len(numbers), counts.shape[1]))
-    np.add.at(sums, index, counts)
-    times_drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
-    return np.asarray(times_drawn @ sums, dtype=np.float64)
+    sums = cluster_sums(counts, cluster_indices(clusters))
+    return np.asarray(drawn_clusters(len(sums), resamples, rng) @ sums, dtype=np.float64)
 
 
 def percentile_interval(draws: Floats, level: float) -> tuple[float, float] | None:

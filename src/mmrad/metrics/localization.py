@@ -36,6 +36,23 @@ def localization_counts(predicted: Sequence[Box], true: Sequence[Box], iou_thres
     return np.array([matched, len(predicted) - matched, len(true) - matched], dtype=np.float64)
 
 
+def localization_ratios(counts: Floats) -> dict[str, tuple[Floats, Floats]]:
+    """Numerators and denominators of accuracy, recall and precision from summed counts.
+
+    Args:
+        counts: Array of shape `(..., 3)` in the order of `COLUMNS`.
+
+    Returns:
+        Pairs of arrays of shape `(...)`.
+    """
+    tp, fp, fn = np.moveaxis(counts, -1, 0)
+    return {
+        "accuracy": (tp, tp + fp + fn),
+        "recall": (tp, tp + fn),
+        "precision": (tp, tp + fp),
+    }
+
+
 def localization_figures(counts: Floats) -> dict[str, Floats]:
     """Accuracy, recall and precision from summed counts.
 
@@ -45,9 +62,4 @@ def localization_figures(counts: Floats) -> dict[str, Floats]:
     Returns:
         Arrays of shape `(...)`, in [0, 1], NaN where undefined.
     """
-    tp, fp, fn = np.moveaxis(counts, -1, 0)
-    return {
-        "accuracy": ratio(tp, tp + fp + fn),
-        "recall": ratio(tp, tp + fn),
-        "precision": ratio(tp, tp + fp),
-    }
+    return {name: ratio(*pair) for name, pair in localization_ratios(counts).items()}

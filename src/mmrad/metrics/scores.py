@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from mmrad.metrics import detection, localization
-from mmrad.metrics.detection import detection_counts, detection_figures
-from mmrad.metrics.intervals import cluster_of, percentile_interval, resampled_counts
-from mmrad.metrics.localization import localization_counts, localization_figures
-from mmrad.metrics.ranking import auroc, average_precision
-from mmrad.metrics.ratios import Floats, mean_defined
+from mmrad.metrics.detection import detection_counts, detection_ratios
+from mmrad.metrics.figures import LEVEL, Figure, Resampled, mean_figure, resample
+from mmrad.metrics.intervals import cluster_indices, cluster_of, cluster_sums
+from mmrad.metrics.localization import localization_counts, localization_ratios
+from mmrad.metrics.ranking import RANKING_FIGURES, ranking_figures
+from mmrad.metrics.ratios import Floats, ratio
 from mmrad.sample import Sample, Verdict
 
 IOU_THRESHOLDS = (0.1, 0.3, 0.5)
-LEVEL = 0.95
 MISSING = "missing"
 """The status counted for a sample that has no verdict at all."""
 
@@ -32,29 +32,8 @@ COUNTED_FIGURES = tuple(
 )
 """Names of the figures made from counts: detection, then localization at each IoU threshold."""
 
-RANKING_FIGURES = ("auroc", "average_precision")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number of a table.
-
-    Attributes:
-        value: In [0, 1]; None when undefined (0/0, or no score).
-        low: Lower end of the bootstrap interval; None where there is none.
-        high: Its upper end.
-        categories: Over how many categories the mean was taken: those where the figure is defined.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    categories: int
-
-    def __str__(self) -> str:
-        """The value and its interval to two decimals, such as `0.93 (0.90-0.96)`; `-` when undefined."""
-        interval = "" if self.low is None else f" ({self.low:.2f}-{self.high:.2f})"
-        return "-" if self.value is None else f"{self.value:.2f}{interval}"
+MIXED = "mixed"
+"""The kind of a run's scores when there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +73,7 @@ class Scores:
         level: Share of the bootstrap draws inside the intervals.
         resamples: How many draws.
         seed: Seed of the draws.
+        score_kind: What the scores of the verdicts are, see `kind_of_scores`.
     """
 
     overall: Group
@@ -102,6 +82,7 @@ class Scores:
     level: float
     resamples: int
     seed: int
+    score_kind: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain JSON values; undefined figures are null."""
@@ -116,11 +97,9 @@ class _Category:
     name: str
     anomalous: int
     samples: int
-    clusters: int
     unanswered: Counter[str]
     counts: Floats
-    figures: dict[str, float]
-    draws: dict[str, Floats]
+    figures: Resampled
 
 
 def score(
@@ -129,7 +108,8 @@ def score(
     """Compare verdicts with the truth.
 
     Places count only where the verdict says anomalous. A sample without a verdict is unanswered, with the
-    status `missing`; a verdict without a sample is left out.
+    status `missing`; a verdict without a sample is left out. Figures by score are undefined when the run has
+    scores of several kinds: a P(Yes) and a confidence in words are not on one scale.
 
     Args:
         samples: The queries; ids are unique.
@@ -143,7 +123,11 @@ def score(
     if not samples:
         raise ValueError("no samples to score")
     rng = np.random.default_rng(seed)
-    categories = [_score_category(members, verdicts, resamples, rng) for members in by_category(samples)]
+    kind = kind_of_scores(samples, verdicts)
+    categories = [
+        _score_category(members, verdicts, resamples, rng, ranked=kind != MIXED)
+        for members in by_category(samples)
+    ]
     return Scores(
         overall=_group(categories, None, None),
         sources=tuple(
@@ -154,7 +138,20 @@ def score(
         level=LEVEL,
         resamples=resamples,
         seed=seed,
+        score_kind=kind,
     )
+
+
+def kind_of_scores(samples: Sequence[Sample], verdicts: Mapping[str, Verdict]) -> str | None:
+    """What the scores of a run are.
+
+    Returns:
+        A `ScoreKind`; `mixed` when there are several; `unmarked` for scores of a run from before kinds were
+        kept; None when there are no scores.
+    """
+    found = (verdicts.get(sample.id) for sample in samples)
+    kinds = {verdict.score_kind or "unmarked" for verdict in found if verdict and verdict.score is not None}
+    return MIXED if len(kinds) > 1 else next(iter(kinds), None)
 
 
 def by_category(samples: Sequence[Sample]) -> list[list[Sample]]:
@@ -174,6 +171,23 @@ def sample_counts(sample: Sample, verdict: Verdict | None) -> Floats:
     return np.concatenate([detection_counts(sample.anomalous, judged), *places])
 
 
+def counted_ratios(counts: Floats) -> tuple[Floats, Floats]:
+    """Numerators and denominators of the detection and localization figures from summed counts.
+
+    Args:
+        counts: Array of shape `(..., len(COUNTS))`.
+
+    Returns:
+        Two arrays of shape `(..., len(COUNTED_FIGURES))`, in that order.
+    """
+    split = len(detection.COLUMNS)
+    places = np.split(counts[..., split:], len(IOU_THRESHOLDS), axis=-1)
+    ratios = [detection_ratios(counts[..., :split]), *map(localization_ratios, places)]
+    pairs = [pair for part in ratios for pair in part.values()]
+    above, below = (np.stack(side, axis=-1) for side in zip(*pairs, strict=True))
+    return above, below
+
+
 def counted_figures(counts: Floats) -> dict[str, Floats]:
     """Detection and localization figures from summed counts.
 
@@ -183,42 +197,40 @@ def counted_figures(counts: Floats) -> dict[str, Floats]:
     Returns:
         Arrays of shape `(...)` by the names in `COUNTED_FIGURES`; NaN where undefined.
     """
-    split = len(detection.COLUMNS)
-    figures = detection_figures(counts[..., :split])
-    for threshold, places in zip(
-        IOU_THRESHOLDS, np.split(counts[..., split:], len(IOU_THRESHOLDS), axis=-1), strict=True
-    ):
-        for name, value in localization_figures(places).items():
-            figures[f"iou{threshold}_{name}"] = value
-    return figures
+    values = ratio(*counted_ratios(counts))
+    return dict(zip(COUNTED_FIGURES, np.moveaxis(values, -1, 0), strict=True))
 
 
 def _score_category(
-    samples: Sequence[Sample], verdicts: Mapping[str, Verdict], resamples: int, rng: np.random.Generator
+    samples: Sequence[Sample],
+    verdicts: Mapping[str, Verdict],
+    resamples: int,
+    rng: np.random.Generator,
+    *,
+    ranked: bool,
 ) -> _Category:
     found = [verdicts.get(sample.id) for sample in samples]
     counts = np.stack([sample_counts(*pair) for pair in zip(samples, found, strict=True)])
     truth = [sample.anomalous for sample in samples]
-    scores = [verdict.score if verdict else None for verdict in found]
-    ranking = (auroc(scores, truth), average_precision(scores, truth))
-    figures = {name: float(value) for name, value in counted_figures(counts.sum(axis=0)).items()}
-    for name, value in zip(RANKING_FIGURES, ranking, strict=True):
-        figures[name] = np.nan if value is None else value
-    clusters = [cluster_of(sample) for sample in samples]
+    scores = [verdict.score if verdict and ranked else None for verdict in found]
+    clusters = cluster_indices([cluster_of(sample) for sample in samples])
+    sums = cluster_sums(counts, clusters)
+
+    def figures_of(weights: Floats) -> dict[str, Floats]:
+        return counted_figures(weights @ sums) | ranking_figures(scores, truth, weights[:, clusters])
+
     return _Category(
         source=samples[0].source,
         name=samples[0].category,
         anomalous=sum(truth),
         samples=len(samples),
-        clusters=len(set(clusters)),
         unanswered=Counter(
             verdict.status if verdict else MISSING
             for verdict in found
             if verdict is None or verdict.anomalous is None
         ),
         counts=counts.sum(axis=0),
-        figures=figures,
-        draws=counted_figures(resampled_counts(counts, clusters, resamples, rng)),
+        figures=resample(len(sums), figures_of, resamples, rng),
     )
 
 
@@ -235,18 +247,8 @@ def _group(members: Sequence[_Category], source: str | None, category: str | Non
         anomalous=sum(member.anomalous for member in members),
         unanswered=dict(sorted(unanswered.items())),
         counts={name: int(total) for name, total in zip(COUNTS, totals, strict=True)},
-        figures={name: _figure(members, name) for name in COUNTED_FIGURES + RANKING_FIGURES},
+        figures={
+            name: mean_figure([member.figures for member in members], name)
+            for name in COUNTED_FIGURES + RANKING_FIGURES
+        },
     )
-
-
-def _figure(members: Sequence[_Category], name: str) -> Figure:
-    values = np.array([member.figures[name] for member in members])
-    categories = int((~np.isnan(values)).sum())
-    if not categories:
-        return Figure(None, None, None, 0)
-    interval = None
-    if name in COUNTED_FIGURES and any(member.clusters > 1 for member in members):
-        draws = mean_defined(np.stack([member.draws[name] for member in members]), axis=0)
-        interval = percentile_interval(draws, LEVEL)
-    low, high = interval or (None, None)
-    return Figure(float(mean_defined(values, axis=0)), low, high, categories)

@@ -8,15 +8,10 @@ phrases, and a phrase whose telling word belongs to the product or its defect is
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
 
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s*_`#~\-‐-―]+")
-_WORD = re.compile(r"[^\W\d_]+")
-_ENDING = re.compile(r"(?:ings?|ions?|ed|es|s|e)$")
+from mmrad.reasoning import plain, stem
+
 _SENTENCE_END = re.compile(r"[.!?;]\s")
 
 _SHARED = re.compile(
@@ -91,24 +86,6 @@ _ANY = re.compile(
     r"prompt|reveal|disclos)"
 )
 """A word that every leak has; most texts have none, and are through with one search."""
-
-
-def plain(text: str) -> str:
-    """A text as patterns see it: small letters, straight quotes, no tags and markup, single spaces."""
-    flat = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _TAG.sub(" ", text))).casefold()
-    return _BETWEEN.sub(" ", flat.replace("’", "'").replace("‘", "'")).strip()
-
-
-@lru_cache(maxsize=1 << 16)
-def stem(word: str) -> str:
-    """A word without its ending, so that "marking" is also "marked"."""
-    cut = _ENDING.sub("", word)
-    return cut if len(cut) >= 3 else word
-
-
-def stems(texts: Collection[str]) -> frozenset[str]:
-    """Stems of the words of texts, such as labels and a category."""
-    return frozenset(stem(word) for text in texts for word in _WORD.findall(plain(text)))
 
 
 def find_leaks(text: str, own: Collection[str] = (), phrases: Sequence[str] = ()) -> list[str]:

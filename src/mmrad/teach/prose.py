@@ -7,17 +7,14 @@ from collections import Counter
 from collections.abc import Collection
 from itertools import chain
 
-from mmrad.teach.leaks import plain, stem
+from mmrad.reasoning import SENTENCE_END, plain, stem, words
 
 LOOP = 16
 """So many words and marks in a row are no coincidence when they return again and again."""
 
-SENTENCE_END = re.compile(r"(?<![.!?;。！？])[.!?;。！？]++[\"'”’*_)\]]*+(?=\s|\Z)|\n+")
-
 _SHORT = 4
 """Sentences of fewer words and marks ("No defects.") may return: lists are made of them."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 _COMMON = """
@@ -36,11 +33,6 @@ while who why wide will with within without would you
 """
 _ENGLISH = frozenset(_COMMON.split())
 """Common in English prose about images (half of its words), and rare in other languages."""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, numbers and marks left out."""
-    return _WORD.findall(text)
 
 
 def is_english(text: str, own: Collection[str], min_english: float, max_foreign: float) -> bool:

@@ -8,7 +8,6 @@ get, other languages, and loops.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,9 +18,9 @@ from scipy.optimize import linear_sum_assignment
 
 from mmrad.answer import Answer, Instance, parse
 from mmrad.box import Box, iou_matrix
-from mmrad.teach.conclusion import concludes
-from mmrad.teach.leaks import find_leaks, stems
-from mmrad.teach.prose import is_english, repeats, words
+from mmrad.reasoning import boxes_in, concludes, stems, words
+from mmrad.teach.leaks import find_leaks
+from mmrad.teach.prose import is_english, repeats
 
 CHECKS = (
     "parses",
@@ -113,7 +112,8 @@ def verify(
     return {
         "parses": True,
         **_place_checks(answer, truth, similarity, limits),
-        "box_in_think": _boxes_in(answer.think) == {instance.box.rounded() for instance in answer.instances},
+        "box_in_think": {tuple(map(round, box)) for box in boxes_in(answer.think)}
+        == {instance.box.rounded() for instance in answer.instances},
         "verdict_in_think": concluded in (None, answer.anomalous),
         "hint_leak": not find_leaks(text, own, limits.leak_phrases),
         "language": is_english(answer.think, own, limits.min_english, limits.max_foreign_letters),
@@ -217,18 +217,6 @@ def _one_to_one(allowed: NDArray[np.bool_]) -> bool:
     """Whether all rows can be paired with all columns of a square table."""
     rows, columns = linear_sum_assignment(allowed, maximize=True)
     return bool(allowed[rows, columns].all())
-
-
-_NUMBER = r"(-?\d{1,7}+(?:\.\d++)?+)"
-_BOX = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER}\s*+[\])]")
-
-
-def _boxes_in(think: str) -> set[tuple[int, int, int, int]]:
-    found = set()
-    for match in _BOX.finditer(think):
-        x1, y1, x2, y2 = (round(float(number)) for number in match.groups())
-        found.add((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))
-    return found
 
 
 def _reasons(
