@@ -1,7 +1,7 @@
 import numpy as np
 
 from mmrad.box import Box
-from mmrad.picture import ANOMALOUS, NORMAL, annotate
+from mmrad.picture import ANOMALOUS, NORMAL, annotate, shade
 from mmrad.sample import Region, Verdict
 
 
@@ -21,3 +21,18 @@ def test_a_normal_part_gets_the_other_frame_and_no_box():
     drawn = annotate(image, Verdict(False, (), "", "", 0.1, "ok"))
     assert tuple(drawn[0, 0]) == NORMAL
     assert (drawn[10:50, 10:50] == 128).all()
+
+
+def test_a_mask_is_tinted_and_the_true_one_outlined():
+    image = np.full((40, 60, 3), 100, np.uint8)
+    mask, true = np.zeros((40, 60), bool), np.zeros((40, 60), bool)
+    mask[10:20, 5:25] = True
+    true[5:30, 40:55] = True
+    drawn = shade(image, mask, true)
+    assert (image == 100).all()
+    assert tuple(drawn[15, 10]) == tuple((100 + value) // 2 for value in ANOMALOUS)
+    assert tuple(drawn[5, 45]) == NORMAL
+    assert tuple(drawn[15, 45]) == (100, 100, 100)
+    changed = (drawn != image).any(axis=2)
+    assert not (changed & ~mask & ~true).any()
+    assert (shade(image, mask) == image)[~mask].all()

@@ -1,4 +1,4 @@
-"""Pictures of verdicts: boxes with labels drawn on the image."""
+"""Pictures of verdicts: boxes with labels, and masks, drawn on the image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mmrad.box import Box
 from mmrad.image import RGB
@@ -50,6 +51,22 @@ def mark(image: RGB, boxes: Sequence[Box]) -> RGB:
             cv2.rectangle(
                 canvas, (x1 - distance, y1 - distance), (x2 - 1 + distance, y2 - 1 + distance), RED, 1
             )
+    return canvas
+
+
+def shade(image: RGB, mask: NDArray[np.bool_], true: NDArray[np.bool_] | None = None) -> RGB:
+    """Tint a mask on a copy of the image, and draw around the true mask.
+
+    Args:
+        image: Shape `(height, width, 3)`.
+        mask: Shape `(height, width)`; red where True.
+        true: The true mask, outlined in green; None where it is not known.
+    """
+    canvas = image.copy()
+    canvas[mask] = (0.5 * canvas[mask] + 0.5 * np.array(ANOMALOUS)).astype(np.uint8)
+    if true is not None:
+        outlines, _ = cv2.findContours(true.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, outlines, -1, NORMAL, max(1, round(max(image.shape[:2]) / 500)))
     return canvas
 
 

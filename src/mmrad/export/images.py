@@ -21,8 +21,9 @@ from PIL import Image
 from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.errors import MissingExtraError, UsageError
-from mmrad.image import encode_png, file_of, is_upright, read_image, read_mask
+from mmrad.image import encode_png, file_of, is_upright, read_image
 from mmrad.sample import Sample
+from mmrad.sources.marks import marked_pixels
 
 Progress = Callable[[int, int], None]
 """Is told how many images of how many are done."""
@@ -143,7 +144,7 @@ def _rewritten(path: Path) -> bool:
 def region_masks(corpus: Corpus, sample: Sample) -> list[NDArray[np.bool_] | None]:
     """For each region of a sample the pixels that are marked inside its box, None where it has no mask.
 
-    A mask file marks with every value over 0. Where boxes of one file overlap, the pixels in both are marked
+    Where boxes of one file overlap, the pixels in both are marked
     in both: the corpus does not keep which values are whose.
 
     Returns:
@@ -153,7 +154,7 @@ def region_masks(corpus: Corpus, sample: Sample) -> list[NDArray[np.bool_] | Non
         DataError: When a mask file is missing or not an image.
     """
     files = {region.mask for region in sample.regions if region.mask is not None}
-    marked = {name: read_mask(corpus.resolve(sample.source, name)) > 0 for name in files}
+    marked = {name: marked_pixels(corpus, sample.source, name) for name in files}
     masks: list[NDArray[np.bool_] | None] = []
     for region in sample.regions:
         x1, y1, x2, y2 = region.box.rounded()
