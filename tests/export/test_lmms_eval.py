@@ -4,20 +4,20 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-import yaml
 from asked import (
     DETECTION,
     LOCALIZATION,
     SETTINGS,
     SPLITS,
     UNREADABLE,
+    docs_in,
+    load_yaml,
     misplaced,
     module_at,
     opposite,
@@ -28,14 +28,12 @@ from mmrad.answer import parse
 from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
-from mmrad.export.benchmark import FIGURES
+from mmrad.export.benchmark import FIGURES, QUESTIONS
 from mmrad.export.lmms_eval import export_lmms_eval
 from mmrad.image import encode_png, read_image
 from mmrad.sample import Sample
 from mmrad.view import View
 from taught import BOXES, GOOD, TALL, WIDE, taught_corpus
-
-Docs = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -54,27 +52,6 @@ def out(corpus: Corpus, tmp_path: Path) -> Path:
 @pytest.fixture
 def utils(out: Path) -> ModuleType:
     return module_at(out / "utils.py")
-
-
-def docs_in(out: Path) -> Docs:
-    return {doc["id"]: doc for doc in pq.read_table(out / "samples.parquet").to_pylist()}
-
-
-def load_yaml(path: Path, utils: ModuleType) -> dict[str, Any]:
-    """A task's file with what it includes; `!function` is what it names."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def function(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
-        module, name = loader.construct_scalar(node).split(".")
-        assert module == "utils"
-        return getattr(utils, name)
-
-    Loader.add_constructor("!function", function)
-    task = yaml.load(path.read_text("utf-8"), Loader)
-    common = yaml.load((path.parent / task.pop("include")).read_text("utf-8"), Loader)
-    return {**common, **task}
 
 
 def evaluate(
@@ -129,7 +106,7 @@ def test_misplaced_boxes_spoil_localization_alone(out: Path, corpus: Corpus) -> 
     assert {scores[name] for name in LOCALIZATION} == {0.0}
 
 
-@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("text", [*UNREADABLE, "[LMMS_EVAL_REQUEST_FAILED after 5 retries] No."])
 def test_an_unreadable_answer_is_unanswered_and_never_normal(out: Path, corpus: Corpus, text: str) -> None:
     scores = evaluate(out, corpus, lambda _: text, CoordinateSpace.VIEW)
     assert scores["unanswered"] == 1
@@ -137,12 +114,16 @@ def test_an_unreadable_answer_is_unanswered_and_never_normal(out: Path, corpus: 
     assert math.isnan(scores["precision"])
 
 
-def test_models_are_asked_as_by_bench(out: Path, corpus: Corpus, utils: ModuleType) -> None:
+@pytest.mark.parametrize("space", CoordinateSpace)
+def test_models_are_asked_as_by_bench(
+    out: Path, corpus: Corpus, utils: ModuleType, space: CoordinateSpace
+) -> None:
     docs = docs_in(out)
+    task = load_yaml(out / f"mmrad_{space.value}.yaml", utils)
     assert set(docs) == {sample.id for sample in corpus.samples}
     for pair in corpus.pairs(corpus.samples, references=2):
-        messages, _ = SETTINGS.ask(pair)
-        asked = utils.doc_to_messages(docs[pair.sample.id])
+        messages, _ = replace(SETTINGS, space=space).ask(pair)
+        asked = task["doc_to_messages"](docs[pair.sample.id])
         assert [message["role"] for message in asked] == [message.role for message in messages]
         for message, given in zip(messages, asked, strict=True):
             for part, content in zip(message.parts, given["content"], strict=True):
@@ -151,6 +132,11 @@ def test_models_are_asked_as_by_bench(out: Path, corpus: Corpus, utils: ModuleTy
                     assert np.array_equal(np.asarray(content["url"]), part.image)
                 else:
                     assert content == {"type": "text", "text": part}
+
+
+def test_every_convention_is_asked_in_words_of_its_own(out: Path) -> None:
+    for doc in docs_in(out).values():
+        assert len({doc[name] for name in QUESTIONS.values()}) == len(CoordinateSpace)
 
 
 def test_views_of_the_images_are_shown_query_last(out: Path, utils: ModuleType) -> None:
@@ -163,8 +149,8 @@ def test_views_of_the_images_are_shown_query_last(out: Path, utils: ModuleType) 
 
 def test_a_model_of_the_simple_kind_gets_the_same_words(out: Path, utils: ModuleType) -> None:
     doc = docs_in(out)[WIDE]
-    text = utils.doc_to_text(doc, lmms_eval_specific_kwargs=None)
-    assert doc["system"] in text and doc["question"] in text
+    text = load_yaml(out / "mmrad_unit.yaml", utils)["doc_to_text"](doc, lmms_eval_specific_kwargs=None)
+    assert doc["system"] in text and doc["question_unit"] in text
 
 
 def test_targets_are_true_answers_in_pixels_of_the_view(out: Path, utils: ModuleType) -> None:
@@ -183,6 +169,7 @@ def test_tasks_say_how_to_load_and_to_generate(out: Path, utils: ModuleType) -> 
         assert task["generation_kwargs"]["max_new_tokens"] == 77
         assert task["generation_kwargs"]["until"] == []
         assert task["metadata"]["prompts_hash"] == SETTINGS.prompts.hash
+        assert task["metadata"]["space"] == name.removeprefix("mmrad_")
         assert [one["metric"] for one in task["metric_list"]] == list(FIGURES)
         assert [one["metric"] for one in task["metric_list"] if not one["higher_is_better"]] == ["unanswered"]
 

@@ -1,17 +1,15 @@
-"""The dataset for VLMEvalKit, with a base class that does as little of VLMEvalKit's as the dataset needs."""
+"""The dataset for VLMEvalKit, with as little of VLMEvalKit as it needs, see `asked`."""
 
-import ast
 import json
 import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pandas as pd
 import pytest
 from asked import (
     DETECTION,
@@ -19,39 +17,25 @@ from asked import (
     SETTINGS,
     SPLITS,
     UNREADABLE,
+    kit_dataset,
+    load,
     misplaced,
     module_at,
     opposite,
     perfect,
+    toliststr,
 )
 
 from mmrad.answer import parse
 from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
-from mmrad.export.benchmark import FIGURES
+from mmrad.export.benchmark import FIGURES, QUESTIONS
 from mmrad.export.vlmevalkit import export_vlmevalkit
 from mmrad.image import read_image
 from mmrad.sample import Sample
 from mmrad.view import View
 from taught import BOXES, TALL, taught_corpus
-
-
-class ImageBaseDataset:
-    """The constructor: the table is read, and lists of images are unpacked."""
-
-    def __init__(self, dataset: str, skip_noimg: bool) -> None:
-        data = self.load_data(dataset)  # type: ignore[attr-defined]
-        data["image_path"] = [toliststr(names) for names in data["image_path"]]
-        self.data = data
-
-
-def toliststr(names: str | list[str]) -> list[str]:
-    return ast.literal_eval(names) if isinstance(names, str) else names
-
-
-def load(path: str) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t")
 
 
 @pytest.fixture
@@ -69,18 +53,7 @@ def out(corpus: Corpus, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(out: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The class beside the table."""
-    for name, members in (
-        ("vlmeval", {}),
-        ("vlmeval.dataset", {}),
-        ("vlmeval.dataset.image_base", {"ImageBaseDataset": ImageBaseDataset}),
-        ("vlmeval.smp", {"load": load, "toliststr": toliststr}),
-    ):
-        module = ModuleType(name)
-        module.__dict__.update(members)
-        monkeypatch.setitem(sys.modules, name, module)
-    made: Callable[..., Any] = module_at(out / "mmrad_vlmevalkit.py").MmradInspection
-    return made
+    return kit_dataset(out, monkeypatch)
 
 
 def evaluate(dataset: Any, corpus: Corpus, folder: Path, answer: Callable[[Sample], str]) -> dict[str, float]:
@@ -160,11 +133,15 @@ def test_coordinates_have_to_be_declared(dataset: Callable[..., Any], given: dic
         dataset(**given)
 
 
-def test_models_are_asked_as_by_bench(dataset: Callable[..., Any], corpus: Corpus) -> None:
-    made = dataset(coordinates="view")
+@pytest.mark.parametrize("space", CoordinateSpace)
+def test_models_are_asked_as_by_bench(
+    dataset: Callable[..., Any], corpus: Corpus, space: CoordinateSpace
+) -> None:
+    made = dataset(coordinates=space.value)
+    assert set(made.data["coordinates"]) == {space.value}
     rows = {row["sample_id"]: number for number, row in made.data.iterrows()}
     for pair in corpus.pairs(corpus.samples, references=2):
-        (system, user), _ = SETTINGS.ask(pair)
+        (system, user), _ = replace(SETTINGS, space=space).ask(pair)
         first, *asked = made.build_prompt(rows[pair.sample.id])
         assert asked == made.build_prompt(made.data.iloc[rows[pair.sample.id]])[1:]
         assert first == {"type": "text", "role": "system", "value": system.parts[0]}
@@ -179,7 +156,7 @@ def test_models_are_asked_as_by_bench(dataset: Callable[..., Any], corpus: Corpu
 def test_the_table_has_the_columns_of_the_format(out: Path, corpus: Corpus) -> None:
     table = load(str(out / "mmrad.tsv"))
     assert list(table["index"]) == list(range(1, len(corpus.samples) + 1))
-    assert {"image_path", "question", "answer", "category", "split"} <= set(table.columns)
+    assert {"image_path", *QUESTIONS.values(), "answer", "category", "split"} <= set(table.columns)
     answers = dict(zip(table["sample_id"], table["answer"], strict=True))
     for name, boxes in BOXES.items():
         assert [list(place.box.rounded()) for place in parse(answers[name], strict=True).instances] == boxes

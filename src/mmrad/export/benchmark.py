@@ -1,35 +1,52 @@
 """What the exports for benchmark harnesses share: the questions, and how answers to them are judged.
 
 A harness shows the views themselves, as PNG files with sides that are multiples of 28, so that a resize of
-its own leaves the coordinates of Qwen2.5-VL true. The code that is written beside a dataset calls `judge` and
-`mmrad.metrics.score`, which are the parser and the metrics of `mmrad bench`.
+its own leaves the coordinates of Qwen2.5-VL true. A question is worded once for each convention of boxes;
+the views are the same. The code that is written beside a dataset calls `judge` and `mmrad.metrics.score`,
+which are the parser and the metrics of `mmrad bench`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mmrad.answer import Instance, render
+from mmrad.bench.imported import verdict_from_prediction
 from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
 from mmrad.corpus.tables import SAMPLES, row_of, sample_of
 from mmrad.errors import DataError
 from mmrad.export.images import Progress, each
-from mmrad.inspectors.base import InspectionSettings, verdict_from_text
-from mmrad.metrics import COUNTED_FIGURES, Scores
+from mmrad.inspectors.base import InspectionSettings
+from mmrad.metrics import COUNTED_FIGURES, RANKING_FIGURES, Scores
+from mmrad.prompt import Message
 from mmrad.sample import Pair, Sample, Verdict
-from mmrad.view import View
+from mmrad.view import Budget, View
 
-FIGURES = (*COUNTED_FIGURES, "unanswered")
+FIGURES = (*COUNTED_FIGURES, *RANKING_FIGURES, "unanswered")
 """Names of the figures, see `figures`."""
 
-TRUTH = pa.schema([*SAMPLES, pa.field("view_width", pa.int32()), pa.field("view_height", pa.int32())])
-"""What an answer is judged by: the sample, and the size of the view that was shown."""
+TRUTH = pa.schema(
+    [
+        *SAMPLES,
+        pa.field("view_width", pa.int32()),
+        pa.field("view_height", pa.int32()),
+        pa.field("min_pixels", pa.int64()),
+        pa.field("max_pixels", pa.int64()),
+        pa.field("references", pa.int32()),
+        pa.field("prompts_hash", pa.string()),
+    ]
+)
+"""What an answer is judged by: the sample and the size of the view that was shown; and what the run that
+`mmrad import-runs` makes of the answers says: the budget of the views, how many references were asked for,
+and by which wordings."""
+
+QUESTIONS = {space: f"question_{space.value}" for space in CoordinateSpace}
+"""Columns of the question, one for each convention that boxes can be asked in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +57,19 @@ class Question:
         sample: The sample.
         system: Text of the system message.
         views: What the user's message shows: the references, best first, and the query last.
-        text: What it says after them.
+        texts: What it says after them, by the convention that boxes are asked in.
+        references: How many references were asked for; the sample may have fewer.
+        budget: The area that views could have.
+        prompts_hash: Hash of the wordings.
     """
 
     sample: Sample
     system: str
     views: tuple[View, ...]
-    text: str
+    texts: Mapping[CoordinateSpace, str]
+    references: int
+    budget: Budget
+    prompts_hash: str
 
     @property
     def answer(self) -> str:
@@ -60,7 +83,19 @@ class Question:
     def truth(self) -> dict[str, Any]:
         """The row of `TRUTH`."""
         width, height = self.views[-1].size_wh
-        return {**row_of(self.sample), "view_width": width, "view_height": height}
+        return {
+            **row_of(self.sample),
+            "view_width": width,
+            "view_height": height,
+            **asdict(self.budget),
+            "references": self.references,
+            "prompts_hash": self.prompts_hash,
+        }
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The texts by the names in `QUESTIONS`."""
+        return {QUESTIONS[space]: text for space, text in self.texts.items()}
 
 
 def questions(
@@ -75,7 +110,7 @@ def questions(
 
     Args:
         corpus: The corpus.
-        settings: How a model is asked; the budget fixes the views.
+        settings: How a model is asked; the budget fixes the views. Asked is in every convention of boxes.
         references: How many references a query gets; 0 for none.
         splits: The splits.
         progress: Told after every sample.
@@ -87,22 +122,40 @@ def questions(
     samples = corpus.select(splits=splits)
     pairs = corpus.pairs(samples, references=references)
     for _, pair in zip(each(samples, progress), pairs, strict=True):
-        yield _question(pair, settings)
+        yield _question(pair, settings, references)
 
 
-def _question(pair: Pair, settings: InspectionSettings) -> Question:
+def _question(pair: Pair, settings: InspectionSettings, references: int) -> Question:
     (system, user), query = settings.ask(pair)
     if query.original_wh != pair.sample.size_wh:
         raise DataError(
             f"{pair.image}: its size is now {query.original_wh}, in the corpus {pair.sample.size_wh}; "
             "build the corpus again"
         )
+    views = tuple(part for part in user.parts if isinstance(part, View))
+    texts = {space: _worded(pair, views, settings, space) for space in CoordinateSpace}
     return Question(
-        pair.sample,
-        "".join(part for part in system.parts if isinstance(part, str)),
-        tuple(part for part in user.parts if isinstance(part, View)),
-        "".join(part for part in user.parts if isinstance(part, str)),
+        pair.sample, _text(system), views, texts, references, settings.budget, settings.prompts.hash
     )
+
+
+def _worded(pair: Pair, views: Sequence[View], settings: InspectionSettings, space: CoordinateSpace) -> str:
+    """The text after the images, as `settings.ask` words it for a convention, without reading them again."""
+    *references, query = views
+    labels = settings.domain_knowledge.get(pair.sample.category)
+    _, user = settings.prompts.inspection(
+        query,
+        references,
+        reasoning=settings.reasoning,
+        domain_knowledge=(pair.sample.category, labels) if labels else None,
+        space=space,
+        confidence=settings.confidence,
+    )
+    return _text(user)
+
+
+def _text(message: Message) -> str:
+    return "".join(part for part in message.parts if isinstance(part, str))
 
 
 def sample_in(truth: Mapping[str, Any]) -> Sample:
@@ -111,19 +164,19 @@ def sample_in(truth: Mapping[str, Any]) -> Sample:
 
 
 def judge(truth: Mapping[str, Any], text: str, space: CoordinateSpace) -> Verdict:
-    """The verdict that `mmrad bench` makes of an answer, boxes in pixels of the original image.
-
-    A harness does not tell whether an answer was cut at its limit of tokens, so that only a text that ends
-    inside its answer is `truncated`.
+    """The verdict of an answer, see `mmrad.bench.imported.verdict_from_prediction`.
 
     Args:
         truth: The row of `TRUTH`; other columns are left out.
         text: The model's whole answer.
         space: The convention of the model's coordinates.
     """
-    # Only the sizes count, so the pixels are one zero that stands in all places.
-    pixels = np.broadcast_to(np.uint8(0), (truth["view_height"], truth["view_width"], 3))
-    return verdict_from_text(text, View(pixels, (truth["width"], truth["height"])), space=space)
+    return verdict_from_prediction(
+        text,
+        view_wh=(truth["view_width"], truth["view_height"]),
+        original_wh=(truth["width"], truth["height"]),
+        space=space,
+    )
 
 
 def figures(scores: Scores) -> dict[str, float]:
@@ -133,6 +186,6 @@ def figures(scores: Scores) -> dict[str, float]:
         Values in [0, 1]; NaN where undefined. `unanswered` is the share of samples without a judgement.
     """
     overall = scores.overall
-    values = {name: overall.figures[name].value for name in COUNTED_FIGURES}
+    values = {name: overall.figures[name].value for name in COUNTED_FIGURES + RANKING_FIGURES}
     values["unanswered"] = sum(overall.unanswered.values()) / overall.samples
     return {name: float("nan") if value is None else value for name, value in values.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from mmrad.coordinates import CoordinateSpace
 from mmrad.corpus import Corpus
-from mmrad.export.benchmark import FIGURES, TRUTH, Question, questions
+from mmrad.export.benchmark import FIGURES, QUESTIONS, TRUTH, Question, questions
 from mmrad.export.conversations import write_parquet, write_views
 from mmrad.export.images import Progress, refuse_filled
 from mmrad.files import write_text
@@ -28,7 +29,7 @@ _SCHEMA = pa.schema(
         *TRUTH,
         pa.field("system", pa.string()),
         pa.field("images", pa.list_(pa.string())),
-        pa.field("question", pa.string()),
+        *(pa.field(name, pa.string()) for name in QUESTIONS.values()),
         pa.field("answer", pa.string()),
     ]
 )
@@ -47,7 +48,7 @@ def export_lmms_eval(
 
     lmms-eval hands a task's settings to the functions that ask and not to those that score, so there is a
     task for each convention of coordinates, `mmrad_view`, `mmrad_thousand` and so on; which one a model is
-    given says how its boxes are read, and stands in the results.
+    given says how it is asked for boxes and how they are read, and stands in the results.
 
     Args:
         corpus: The corpus.
@@ -68,12 +69,15 @@ def export_lmms_eval(
     found = questions(corpus, settings, references=references, splits=splits, progress=progress)
     count = write_parquet(out / "samples.parquet", _SCHEMA, _rows(found, out / "images"))
     write_text(out / "utils.py", (_TEMPLATES / "utils.py").read_text("utf-8"))
-    write_text(out / "_mmrad_yaml", _common(settings, references))
+    write_text(out / "_mmrad_yaml", _common(settings))
     for space in CoordinateSpace:
         lines = [
             "include: _mmrad_yaml",
             f"task: mmrad_{space.value}",
+            f"doc_to_text: !function utils.text_{space.value}",
+            f"doc_to_messages: !function utils.messages_{space.value}",
             f"process_results: !function utils.process_{space.value}",
+            f"metadata: {json.dumps(_metadata(settings, references, space))}",
         ]
         write_text(out / f"mmrad_{space.value}.yaml", "\n".join(lines) + "\n")
     return count
@@ -85,12 +89,17 @@ def _rows(found: Iterator[Question], folder: Path) -> Iterator[dict[str, Any]]:
             **question.truth,
             "system": question.system,
             "images": write_views(question.views, folder),
-            "question": question.text,
+            **question.columns,
             "answer": question.answer,
         }
 
 
-def _common(settings: InspectionSettings, references: int) -> str:
+def _metadata(settings: InspectionSettings, references: int, space: CoordinateSpace) -> dict[str, Any]:
+    """How a task asks, for the results."""
+    return {"version": 2, "references": references, **replace(settings, space=space).key()}
+
+
+def _common(settings: InspectionSettings) -> str:
     """What all tasks share; JSON is YAML."""
     generation = {
         "max_new_tokens": settings.max_tokens,
@@ -108,5 +117,4 @@ def _common(settings: InspectionSettings, references: int) -> str:
     return Template((_TEMPLATES / "mmrad_yaml").read_text("utf-8")).substitute(
         generation=json.dumps(generation),
         metrics="".join(metrics),
-        metadata=json.dumps({"version": 1, "references": references, **settings.key()}),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrad.corpus import Corpus
-from mmrad.export.benchmark import Question, questions
+from mmrad.export.benchmark import QUESTIONS, Question, questions
 from mmrad.export.conversations import write_views
 from mmrad.export.images import Progress, refuse_filled
 from mmrad.files import atomic_path, write_text
@@ -21,7 +21,7 @@ from mmrad.inspectors.base import InspectionSettings
 _TEMPLATE = Path(__file__).with_name("templates") / "vlmevalkit" / "mmrad_vlmevalkit.py"
 
 _COLUMNS = (
-    "index", "image_path", "system", "question", "answer",
+    "index", "image_path", "system", *QUESTIONS.values(), "answer",
     "category", "source", "split", "sample_id", "truth",
 )  # fmt: skip
 
@@ -37,8 +37,9 @@ def export_vlmevalkit(
 ) -> int:
     """Write `OUT/mmrad.tsv`, `OUT/images/*.png` and the class of the dataset, `OUT/mmrad_vlmevalkit.py`.
 
-    The images are files, not base64 in the table, since many queries share a reference. The convention of
-    a model's coordinates is an argument of the class, which says how it is run.
+    The images are files, not base64 in the table, since many queries share a reference. The convention in
+    which a model is asked for boxes and its answers are read is an argument of the class, which says how it
+    is run; it takes that column of the questions.
 
     Args:
         corpus: The corpus.
@@ -76,7 +77,7 @@ def _rows(found: Iterator[Question], folder: Path) -> Iterator[dict[str, Any]]:
         yield {
             "image_path": str(write_views(question.views, folder)),  # VLMEvalKit reads a list as Python does
             "system": question.system,
-            "question": question.text,
+            **question.columns,
             "answer": question.answer,
             "category": sample.category,
             "source": sample.source,

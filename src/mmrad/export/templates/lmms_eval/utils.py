@@ -2,9 +2,10 @@
 
     python -m lmms_eval --include_path THIS_FOLDER --tasks mmrad_view --model MODEL ...
 
-The name of the task says what the numbers of a box in the model's answers mean, see
+The name of the task says in which convention the model is asked for boxes and its answers are read, see
 mmrad.coordinates. Images are shown as they are in `images`: a model of the Qwen2-VL family keeps
 them as they are only with `min_pixels=784` among its --model_args and `max_pixels` not below their area.
+With --log_samples,  mmrad import-runs  makes a run of the answers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from PIL import Image
 try:
     from mmrad.bench.records import verdict_from_record, verdict_to_record
     from mmrad.coordinates import CoordinateSpace
-    from mmrad.export.benchmark import FIGURES, TRUTH, figures, judge, sample_in
+    from mmrad.export.benchmark import FIGURES, QUESTIONS, TRUTH, figures, judge, sample_in
     from mmrad.metrics import score
 except ImportError as error:
     raise ImportError(
@@ -38,17 +39,19 @@ def doc_to_visual(doc: Doc) -> list[Image.Image]:
     return [Image.open(FOLDER / name).convert("RGB") for name in doc["images"]]
 
 
-def doc_to_text(doc: Doc, lmms_eval_specific_kwargs: Doc | None = None) -> str:
+def doc_to_text(doc: Doc, lmms_eval_specific_kwargs: Doc | None = None, *, space: CoordinateSpace) -> str:
     """The prompt, for models that get it as one text after the images."""
-    return f"{doc['system']}\n\n{doc['question']}"
+    return f"{doc['system']}\n\n{doc[QUESTIONS[space]]}"
 
 
-def doc_to_messages(doc: Doc, lmms_eval_specific_kwargs: Doc | None = None) -> list[Doc]:
+def doc_to_messages(
+    doc: Doc, lmms_eval_specific_kwargs: Doc | None = None, *, space: CoordinateSpace
+) -> list[Doc]:
     """The prompt as mmrad asks: a system message, then the images and the question after them."""
     shown = [{"type": "image", "url": image} for image in doc_to_visual(doc)]
     return [
         {"role": "system", "content": [{"type": "text", "text": doc["system"]}]},
-        {"role": "user", "content": [*shown, {"type": "text", "text": doc["question"]}]},
+        {"role": "user", "content": [*shown, {"type": "text", "text": doc[QUESTIONS[space]]}]},
     ]
 
 
@@ -60,7 +63,11 @@ def doc_to_target(doc: Doc) -> str:
 def process_results(doc: Doc, results: Sequence[str], *, space: CoordinateSpace) -> Doc:
     """What each figure is made of: the truth and the verdict, without its texts, which lmms-eval keeps."""
     verdict = replace(judge(doc, results[0], space), think="", raw_text="")
-    judged = {"truth": {name: doc[name] for name in TRUTH.names}, "verdict": verdict_to_record(verdict)}
+    judged = {
+        "truth": {name: doc[name] for name in TRUTH.names},
+        "space": space.value,
+        "verdict": verdict_to_record(verdict),
+    }
     return dict.fromkeys(FIGURES, judged)
 
 
@@ -70,6 +77,18 @@ def figure(name: str, judged: Sequence[Doc]) -> float:
     verdicts = {one["truth"]["id"]: verdict_from_record(one["verdict"]) for one in judged}
     return figures(score(samples, verdicts, resamples=0))[name]
 
+
+text_view = partial(doc_to_text, space=CoordinateSpace.VIEW)
+text_original = partial(doc_to_text, space=CoordinateSpace.ORIGINAL)
+text_thousand = partial(doc_to_text, space=CoordinateSpace.THOUSAND)
+text_thousand_yx = partial(doc_to_text, space=CoordinateSpace.THOUSAND_YX)
+text_unit = partial(doc_to_text, space=CoordinateSpace.UNIT)
+
+messages_view = partial(doc_to_messages, space=CoordinateSpace.VIEW)
+messages_original = partial(doc_to_messages, space=CoordinateSpace.ORIGINAL)
+messages_thousand = partial(doc_to_messages, space=CoordinateSpace.THOUSAND)
+messages_thousand_yx = partial(doc_to_messages, space=CoordinateSpace.THOUSAND_YX)
+messages_unit = partial(doc_to_messages, space=CoordinateSpace.UNIT)
 
 process_view = partial(process_results, space=CoordinateSpace.VIEW)
 process_original = partial(process_results, space=CoordinateSpace.ORIGINAL)
@@ -89,4 +108,6 @@ iou0_3_precision = partial(figure, "iou0.3_precision")
 iou0_5_accuracy = partial(figure, "iou0.5_accuracy")
 iou0_5_recall = partial(figure, "iou0.5_recall")
 iou0_5_precision = partial(figure, "iou0.5_precision")
+auroc = partial(figure, "auroc")
+average_precision = partial(figure, "average_precision")
 unanswered = partial(figure, "unanswered")

@@ -3,10 +3,12 @@ r"""The dataset beside this file, for VLMEvalKit. Written by  mmrad export --to 
     python mmrad_vlmevalkit.py VLMEVALKIT/run.py --model MODEL --data mmrad --data-config \
         '{"mmrad": {"class": "MmradInspection", "dataset": "mmrad", "coordinates": "view"}}'
 
-`coordinates` says what the numbers of a box in the model's answers mean, see mmrad.coordinates:
-`view` for Qwen2.5-VL, `thousand` for Qwen3-VL, and so on. Images are shown as they are in `images`: a model
-of the Qwen2-VL family keeps them as they are only when its configuration has `min_pixels` of 784 and
-`max_pixels` not below their area; the entries of Qwen2.5-VL in VLMEvalKit's own config.py enlarge them.
+`coordinates` says in which convention the model is asked for boxes and its answers are read, see
+mmrad.coordinates: `view` for Qwen2.5-VL, `thousand` for Qwen3-VL, and so on. Images are shown as they are in
+`images`: a model of the Qwen2-VL family keeps them as they are only when its configuration has `min_pixels`
+of 784 and `max_pixels` not below their area; the entries of Qwen2.5-VL in VLMEvalKit's own config.py enlarge
+them.
+`mmrad import-runs`  makes a run of the file of predictions.
 """
 
 from __future__ import annotations
@@ -21,10 +23,8 @@ from typing import Any
 
 try:
     from mmrad.coordinates import CoordinateSpace
-    from mmrad.export.benchmark import figures, judge, sample_in
-    from mmrad.inspectors.base import failed_verdict
+    from mmrad.export.benchmark import QUESTIONS, figures, judge, sample_in
     from mmrad.metrics import score
-    from mmrad.sample import Verdict
 except ImportError as error:
     raise ImportError(
         f"this dataset is judged by mmrad, which cannot be imported here ({error}); "
@@ -36,9 +36,6 @@ from vlmeval.smp import load, toliststr  # type: ignore[import-not-found]
 
 FOLDER = Path(__file__).resolve().parent
 
-_FAILURE = "Failed to obtain answer"
-"""How a prediction begins where VLMEvalKit got none."""
-
 
 class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
     """Is the last image anomalous, and where?
@@ -46,7 +43,7 @@ class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
     Args:
         dataset: Name of the table beside this file.
         skip_noimg: As VLMEvalKit has it.
-        coordinates: What the numbers of a box mean, a value of `CoordinateSpace`.
+        coordinates: The convention of boxes, a value of `CoordinateSpace`.
 
     Raises:
         ValueError: When it is none, or is not given.
@@ -69,8 +66,11 @@ class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
         super().__init__(dataset=dataset, skip_noimg=skip_noimg)
 
     def load_data(self, dataset: str) -> Any:
-        """The table as a data frame."""
-        return load(str(FOLDER / f"{dataset}.tsv")).fillna("")  # an empty text is no number
+        """The table as a data frame, with the questions of the convention; predictions keep both."""
+        data = load(str(FOLDER / f"{dataset}.tsv")).fillna("")  # an empty text is no number
+        data["question"] = data[QUESTIONS[self.space]]
+        data["coordinates"] = self.space.value
+        return data.drop(columns=list(QUESTIONS.values()))
 
     def dump_image(self, line: Mapping[str, Any]) -> list[str]:
         """Paths of the images of a row: the references, best first, and the query last."""
@@ -92,24 +92,21 @@ class MmradInspection(ImageBaseDataset):  # type: ignore[misc]
         The truth is the table's own, and a row that the file lacks is unanswered.
         """
         answered = load(eval_file)
-        predictions = dict(zip(answered["index"].astype(str), answered["prediction"], strict=True))
+        texts = {
+            str(index): text if isinstance(text, str) else ""  # an empty cell is read as a number
+            for index, text in zip(answered["index"], answered["prediction"], strict=True)
+        }
         truths = {str(row["index"]): json.loads(row["truth"]) for _, row in self.data.iterrows()}
         verdicts = {
-            truth["id"]: self._verdict(truth, predictions[index])
+            truth["id"]: judge(truth, texts[index], self.space)
             for index, truth in truths.items()
-            if index in predictions
+            if index in texts
         }
         samples = [sample_in(truth) for truth in truths.values()]
         scores = score(samples, verdicts)
         path = Path(eval_file)
         path.with_name(f"{path.stem}_scores.json").write_text(json.dumps(scores.to_dict(), indent=2))
         return figures(scores)
-
-    def _verdict(self, truth: Mapping[str, Any], prediction: Any) -> Verdict:
-        text = prediction if isinstance(prediction, str) else ""  # an empty cell is read as a number
-        if text.startswith(_FAILURE):
-            return failed_verdict("failed", text)
-        return judge(truth, text, self.space)
 
 
 if __name__ == "__main__":
