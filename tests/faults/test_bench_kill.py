@@ -1,8 +1,9 @@
-"""`kill -9` of a real process during a run costs only the answers under way."""
+"""`kill -9` and Ctrl-C of a real `mmrad bench` cost only the answers under way."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -10,46 +11,58 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from builders import make_corpus
 from mmrad.bench import Run
 from mmrad.corpus import Corpus
 from servers import NO, FaultServer, after, hangs, says
 
-SAMPLES, CONCURRENCY, KILLS = 120, 3, 3
+SAMPLES, CONCURRENCY, KILLS = 150, 3, 5
 
 # A shell that starts the tests in the background lets them ignore SIGINT, which children inherit.
-BENCH = """
+COMMAND = """
 import signal
-import sys
-from pathlib import Path
-from mmrad.bench import bench
-from mmrad.corpus import Corpus
-from mmrad.endpoint import Endpoint
-from mmrad.inspectors.openai_api import OpenAIInspector
-
 signal.signal(signal.SIGINT, signal.default_int_handler)
-corpus = Corpus(Path(sys.argv[1]))
-inspector = OpenAIInspector(Endpoint("m", sys.argv[3], concurrency=int(sys.argv[4])))
-bench(corpus, corpus.samples, inspector, Path(sys.argv[2]))
+from mmrad.cli import main
+main()
 """
 
 
-def start(corpus: Corpus, out: Path, server: FaultServer) -> subprocess.Popen[bytes]:
-    arguments = [str(corpus.path), str(out), server.base_url, str(CONCURRENCY)]
-    return subprocess.Popen([sys.executable, "-c", BENCH, *arguments], stderr=subprocess.DEVNULL)
+def start(corpus: Corpus, out: Path, server: FaultServer) -> subprocess.Popen[str]:
+    arguments = ["bench", corpus.path, "--model", "m", "--base-url", server.base_url, "--out", out,
+                 "--concurrency", CONCURRENCY]  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPENAI_API_KEY": "none"},
+    )
 
 
-def test_a_killed_run_resumes_and_asks_nothing_answered_again(tmp_path: Path) -> None:
+def wait_for_calls(server: FaultServer, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until that many requests have come; a process that sends none says why."""
+    try:
+        server.wait_for_calls(count)
+    except AssertionError:
+        process.kill()
+        pytest.fail(f"{len(server.calls)} requests of {count}: {process.communicate()[1]}")
+
+
+def test_a_killed_command_goes_on_and_repeats_only_what_was_in_flight(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus", SAMPLES)
     out = tmp_path / "runs"
-    moments = random.Random(7)
+    moments = random.Random(11)
     with FaultServer(default=after(0.01, says(NO))) as server:
         for _ in range(KILLS):
             process = start(corpus, out, server)
-            server.wait_for_calls(len(server.calls) + moments.randrange(20, 36))
+            wait_for_calls(server, len(server.calls) + moments.randrange(1, 28), process)
             process.kill()
-            process.wait()
-        assert start(corpus, out, server).wait(timeout=60) == 0
+            process.communicate()
+        process = start(corpus, out, server)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
         asked = Counter(call.query for call in server.calls)
 
     run = Run.load(out / "m")
@@ -61,13 +74,23 @@ def test_a_killed_run_resumes_and_asks_nothing_answered_again(tmp_path: Path) ->
     assert asked.total() <= SAMPLES + KILLS * CONCURRENCY
 
 
-def test_ctrl_c_keeps_every_answer_and_ends_soon(tmp_path: Path) -> None:
+def test_ctrl_c_exits_130_with_every_answer_kept(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus", 12)
     out = tmp_path / "runs"
     # Five are answered and the others never, so that exactly five must have been kept.
     with FaultServer([says(NO)] * 5, default=hangs) as server:
         process = start(corpus, out, server)
-        server.wait_for_calls(5 + CONCURRENCY)
+        wait_for_calls(server, 5 + CONCURRENCY, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) != 0
-    assert len(Run.load(out / "m").verdicts) == 5
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        assert len(Run.load(out / "m").verdicts) == 5
+
+        asked = len(server.calls)
+        server.default = says(NO)
+        process = start(corpus, out, server)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert len(server.calls) - asked == 7
+    assert len(Run.load(out / "m").verdicts) == 12

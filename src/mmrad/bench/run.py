@@ -192,7 +192,7 @@ def spent(folder: Path, price: Price) -> float:
     Answers whose tokens the server did not say count nothing.
     """
     lines = read_journal(folder / VERDICTS_FILE)
-    usages = (Usage(**record["verdict"]["usage"]) for record in lines)
+    usages = (Usage(**line["verdict"]["usage"]) for line in lines if not line.get("reparsed"))
     return sum(price.cost(usage) or 0.0 for usage in usages)
 
 

@@ -17,13 +17,19 @@ from mmrad.cli import (
     doctor,
     export,
     factory,
+    import_runs,
     import_texts,
     inspect,
     knowledge,
+    log,
+    mmad,
     models,
     negatives,
+    probe,
     reference,
     report,
+    score,
+    segment,
     sources,
     stats,
     teach,
@@ -60,8 +66,14 @@ app.command("import")(import_texts.import_)
 app.command("export")(export.export)
 app.command("formats")(export.formats)
 app.command("models")(models.models)
+app.command("probe")(probe.probe)
 app.command("bench")(bench.bench)
+app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("segment")(segment.segment)
+app.command("mmad")(mmad.mmad)
+app.command("import-runs")(import_runs.import_runs)
+app.command("log")(log.log)
 app.add_typer(train.app, name="train")
 app.command("doctor")(doctor.doctor)
 

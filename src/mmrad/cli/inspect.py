@@ -8,9 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from mmrad.cli.chat import Provider
 from mmrad.cli.options import BaseUrlOption, JsonOption, ModelHelp, PromptsOption
+from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import ProviderError
 from mmrad.sample import Verdict
+
+_SCORES = {"probability": "probability of an anomaly", "confidence": "stated confidence in an anomaly"}
 
 
 def inspect(
@@ -20,6 +24,20 @@ def inspect(
     out: Annotated[Path | None, typer.Option(help="Annotated picture; beside PART by default.")] = None,
     prompts: PromptsOption = "default",
     base_url: BaseUrlOption = None,
+    provider: Annotated[
+        Provider | None, typer.Option(help="`inspect` for a model of inspect-ai's providers.")
+    ] = None,
+    space: Annotated[
+        CoordinateSpace | None,
+        typer.Option(help="Convention of the model's boxes, where neither catalogue nor family says it."),
+    ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--models", help="TOML file of your own entries; else the one MMRAD_MODELS names."),
+    ] = None,
+    confidence: Annotated[
+        bool, typer.Option(help="Ask for a confidence in words, for models without probabilities.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Judge one part against good ones: a verdict, the reason, and a picture with boxes.
@@ -39,7 +57,15 @@ def inspect(
         read_image(path)
     height, width = image.shape[:2]
     sample = Sample(part.stem, "user", part.parent.name, "test", part.name, (width, height), (), "")
-    inspector = make_inspector(model, InspectionSettings(prompts=load_prompts(prompts)), base_url=base_url)
+    inspector = make_inspector(
+        model,
+        InspectionSettings(prompts=load_prompts(prompts)),
+        base_urls=(base_url,) if base_url else (),
+        provider="inspect" if provider is Provider.INSPECT else None,
+        catalogue_file=own,
+        score="confidence" if confidence else "auto",
+        space=space,
+    )
     if model in BUNDLED:
         typer.secho(
             f"caution: {model} is a toy that does not judge real parts; give --model", fg="yellow", err=True
@@ -63,6 +89,7 @@ def _record(verdict: Verdict) -> dict[str, Any]:
         "status": verdict.status,
         "anomalous": verdict.anomalous,
         "score": verdict.score,
+        "score_kind": verdict.score_kind,
         "regions": [{"box_xyxy": list(region.box.xyxy), "label": region.label} for region in verdict.regions],
         "think": verdict.think,
         "detail": verdict.detail,
@@ -75,8 +102,8 @@ def _tell(verdict: Verdict, picture: Path) -> None:
     typer.secho(
         "ANOMALOUS" if verdict.anomalous else "NORMAL", fg="red" if verdict.anomalous else "green", bold=True
     )
-    if verdict.score is not None:
-        typer.echo(f"probability of an anomaly: {verdict.score:.2f}")
+    if verdict.score is not None and verdict.score_kind is not None:
+        typer.echo(f"{_SCORES.get(verdict.score_kind, 'score')}: {verdict.score:.2f}")
     for region in verdict.regions:
         typer.echo(f"  {region.label or 'anomaly'} at x {region.box.x1:.0f}-{region.box.x2:.0f}, "
                    f"y {region.box.y1:.0f}-{region.box.y2:.0f}")  # fmt: skip
