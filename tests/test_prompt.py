@@ -130,3 +130,12 @@ def test_unreadable_prompt_files_are_named(tmp_path: Path, content: bytes | None
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"own\.toml.*built in are default, brief"):
         load_prompts(str(path))
+
+
+@pytest.mark.parametrize(("name", "hash_"), [("default", "6b569104ba9c"), ("brief", "00900469e8fd")])
+def test_texts_paid_for_stay_valid_when_other_conventions_are_worded(name: str, hash_: str) -> None:
+    prompts = load_prompts(name)
+    assert prompts.teaching_hash == hash_, "a changed wording asks every teacher again: mean it"
+    assert replace(prompts, location_unit="x", confidence="y").teaching_hash == hash_
+    assert replace(prompts, location_view="x").teaching_hash != hash_
+    assert replace(prompts, reasoning_format="x $box").teaching_hash != hash_

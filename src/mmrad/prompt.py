@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -62,8 +62,21 @@ class Prompts:
     @property
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 over all wordings."""
-        text = "\x1f".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _hash({field.name: getattr(self, field.name) for field in fields(self)})
+
+    @property
+    def teaching_hash(self) -> str:
+        """The same over the wordings for pixels of the view, in which teachers write.
+
+        It stays when only other conventions are worded otherwise, so that texts already paid for stay valid.
+        """
+        filled = {
+            name: _fill(getattr(self, name), box=self.box) for name in ("reasoning_format", "answer_format")
+        }
+        names = ("name", "system", "reference", "no_reference", "location", "domain_knowledge", *filled)
+        names += ("teacher_anomalous", "teacher_normal", "opposite_of_normal", "opposite_of_anomalous")
+        told = {"location": self.location_view, **filled}
+        return _hash({name: told[name] if name in told else getattr(self, name) for name in names})
 
     def inspection(
         self,
@@ -161,6 +174,11 @@ def load_prompts(name_or_file: str = "default") -> Prompts:
         wrong = sorted(wanted ^ values.keys()) or "a value that is no text"
         raise DataError(f"{path}: a prompt file has exactly the texts {sorted(wanted)}; check {wrong}")
     return Prompts(**values)
+
+
+def _hash(wordings: Mapping[str, str]) -> str:
+    text = "\x1f".join(f"{name}={wording}" for name, wording in wordings.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _fill(text: str, **values: str) -> str:
