@@ -4,7 +4,8 @@
     ├── DataError         a file, folder, corpus or image is missing, unreadable or contradicts itself
     ├── UsageError        the call asks for something that does not exist or does not fit together
     ├── MissingExtraError an optional dependency is not installed
-    └── ProviderError     a model or an endpoint failed
+    ├── ProviderError     a model or an endpoint failed
+    └── BudgetReached     a cap on money leaves queries unasked
 
 A failed *answer* is no error but a value: see `mmrad.sample.Status`.
 """
@@ -31,3 +32,7 @@ class MissingExtraError(MmradError):
 
 class ProviderError(MmradError):
     """A model could not be loaded or an endpoint could not be reached."""
+
+
+class BudgetReached(MmradError):  # noqa: N818 - it ends the asking; what was answered is right and kept
+    """A cap on money leaves queries unasked; what was begun is in, and a later call asks the others."""

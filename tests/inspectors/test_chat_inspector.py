@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,20 @@ import pytest
 from builders import make_corpus
 from mmrad.box import Box
 from mmrad.coordinates import CoordinateSpace
-from mmrad.endpoint import Endpoint, is_same_model
+from mmrad.endpoint import Endpoint, Price, ResponseCache, Spending, is_same_model, usage_of
+from mmrad.endpoint.inspect_models import InspectModel
 from mmrad.endpoint.messages import to_openai
-from mmrad.errors import ProviderError
+from mmrad.errors import BudgetReached, ProviderError, UsageError
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.openai_api import OpenAIInspector
+from mmrad.inspectors.chat_inspector import ChatInspector
+from mmrad.inspectors.plan import plan_of
 from mmrad.sample import Pair, Verdict
 from servers import (
     NO,
     YES,
     FaultServer,
     Reply,
+    after,
     cuts_body,
     cuts_connection,
     fails,
@@ -45,10 +49,11 @@ def pairs(tmp_path: Path) -> list[Pair]:
     return corpus.pairs(corpus.samples)
 
 
-def inspector(server: FaultServer, **options: Any) -> OpenAIInspector:
-    ours = {name: options.pop(name) for name in ("settings", "logprobs") if name in options}
+def inspector(server: FaultServer, **options: Any) -> ChatInspector:
+    named = ("settings", "logprobs", "cache", "spending")
+    ours = {name: options.pop(name) for name in named if name in options}
     options = {"concurrency": 1, "retries": 1, "timeout": 30.0, **options}
-    return OpenAIInspector(Endpoint("m", server.base_url, **options), **ours)
+    return ChatInspector(Endpoint("m", server.base_url, **options), **ours)
 
 
 def ask(pairs: list[Pair], *script: Reply, **options: Any) -> list[Verdict]:
@@ -226,14 +231,14 @@ def test_a_refused_key_after_an_answer_fails_its_pair_alone(pairs: list[Pair]) -
 def test_an_endpoint_that_is_down_is_raised(pairs: list[Pair]) -> None:
     url = f"http://127.0.0.1:{unused_port()}/v1"
     with pytest.raises(ProviderError, match=r"at 127\.0\.0\.1:\d+: the endpoint cannot be reached") as error:
-        list(OpenAIInspector(Endpoint("m", url, retries=0)).inspect(pairs))
+        list(ChatInspector(Endpoint("m", url, retries=0)).inspect(pairs))
     assert KEY not in str(error.value)
 
 
 def test_an_address_with_a_password_is_refused_without_showing_it(pairs: list[Pair]) -> None:
     url = f"http://user:{KEY}@127.0.0.1:{unused_port()}/v1"
     with pytest.raises(ProviderError, match="holds a name or password") as error:
-        list(OpenAIInspector(Endpoint("m", url, retries=0)).inspect(pairs))
+        list(ChatInspector(Endpoint("m", url, retries=0)).inspect(pairs))
     assert KEY not in str(error.value)
 
 
@@ -261,7 +266,7 @@ def test_no_more_requests_are_open_than_allowed(pairs: list[Pair]) -> None:
 
 
 def test_no_pairs_need_no_endpoint() -> None:
-    assert list(OpenAIInspector(Endpoint("m", f"http://127.0.0.1:{unused_port()}")).inspect([])) == []
+    assert list(ChatInspector(Endpoint("m", f"http://127.0.0.1:{unused_port()}")).inspect([])) == []
 
 
 def logprob(token: str, **chances: float) -> dict[str, Any]:
@@ -286,30 +291,154 @@ def test_the_score_is_read_at_the_verdict(pairs: list[Pair]) -> None:
 
 
 def test_the_key_of_a_run_holds_no_secret() -> None:
-    key = OpenAIInspector(Endpoint("m", f"https://user:{KEY}@host.example:8443/v1/?token={KEY}")).key()
+    key = ChatInspector(Endpoint("m", f"https://user:{KEY}@host.example:8443/v1/?token={KEY}")).key()
     assert KEY not in json.dumps(key)
     assert key["base_url"] == "https://host.example:8443/v1"
 
 
 def test_each_setting_changes_the_key() -> None:
     there = Endpoint("m", "http://a/v1")
-    plain = OpenAIInspector(there).key()
+    plain = ChatInspector(there).key()
     others = [
-        OpenAIInspector(Endpoint("n", "http://a/v1")),
-        OpenAIInspector(Endpoint("m", "http://b/v1")),
-        OpenAIInspector(there, InspectionSettings(space=CoordinateSpace.UNIT)),
-        OpenAIInspector(there, logprobs=True),
-        OpenAIInspector(Endpoint("m", "http://a/v1", token_param="max_completion_tokens")),
-        OpenAIInspector(Endpoint("m", "http://a/v1", system=False)),
-        OpenAIInspector(Endpoint("m", "http://a/v1", extra={"reasoning_effort": "low"})),
-        OpenAIInspector(there, InspectionSettings(seed=1)),
+        ChatInspector(Endpoint("n", "http://a/v1")),
+        ChatInspector(Endpoint("m", "http://b/v1")),
+        ChatInspector(there, InspectionSettings(space=CoordinateSpace.UNIT)),
+        ChatInspector(there, logprobs=True),
+        ChatInspector(Endpoint("m", "http://a/v1", token_param="max_completion_tokens")),
+        ChatInspector(Endpoint("m", "http://a/v1", system=False)),
+        ChatInspector(Endpoint("m", "http://a/v1", extra={"reasoning_effort": "low"})),
+        ChatInspector(there, InspectionSettings(seed=1)),
     ]
     assert all(other.key() != plain for other in others)
-    assert OpenAIInspector(Endpoint("m", "http://a/v1/", concurrency=2, retries=0), name="x").key() == plain
+    assert ChatInspector(Endpoint("m", "http://a/v1/", concurrency=2, retries=0), name="x").key() == plain
 
 
 def test_no_key_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ProviderError, match="set OPENAI_API_KEY"):
-        OpenAIInspector(Endpoint("m"))
+        ChatInspector(Endpoint("m"))
+
+
+PRICE = Price(100.0, 1000.0)
+"""Dollars per million tokens; an answer of 11 and 7 tokens costs 0.0081, and the dearest of 9 tokens more."""
+
+
+def test_what_is_dropped_is_neither_sent_nor_in_the_key_and_is_told(pairs: list[Pair]) -> None:
+    settings = InspectionSettings(temperature=0.5, min_p=0.1, seed=3)
+    with FaultServer() as server:
+        made = inspector(server, settings=settings, rejects=("temperature", "min_p"), price=PRICE)
+        list(made.inspect(pairs[:1]))
+    assert {"temperature", "min_p"}.isdisjoint(server.calls[0].body)
+    assert server.calls[0].body["seed"] == 3
+    assert {"temperature", "min_p"}.isdisjoint(made.key()) and made.key()["seed"] == 3
+    assert made.about()["dropped"] == {"temperature": 0.5, "min_p": 0.1}
+    assert made.about()["price"]["output"] == PRICE.output
+    assert "dropped" not in inspector(server, settings=settings).about()
+
+
+def test_a_confidence_in_words_becomes_the_score(pairs: list[Pair]) -> None:
+    text = says(f"{YES}<confidence>80</confidence>")
+    [verdict] = ask(pairs[:1], text, settings=InspectionSettings(confidence=True))
+    assert (verdict.score, verdict.score_kind) == (0.8, "confidence")
+
+
+def test_no_request_is_begun_that_could_pass_the_cap(pairs: list[Pair]) -> None:
+    settings = InspectionSettings(max_tokens=9)
+    one = plan_of(pairs[:1], settings, PRICE).most_dollars
+    assert one is not None
+    spending = Spending(limit=2 * one)
+    with FaultServer(default=after(0.05, says(NO, tokens=(10, 1)))) as server:
+        made = inspector(server, settings=settings, price=PRICE, spending=spending, concurrency=4)
+        found = {}
+        with pytest.raises(BudgetReached, match="of 40 pairs were not asked"):
+            for index, verdict in made.inspect(pairs * 10):
+                found[index] = verdict
+    assert {verdict.status for verdict in found.values()} == {"ok"}
+    assert len(found) == len(server.calls) > 2, "what answers really cost leaves room for more than two"
+    assert spending.spent == pytest.approx(len(found) * 0.002)
+    assert spending.spent <= 2 * one < spending.spent + one + 0.002
+
+
+def test_an_answer_without_its_tokens_counts_as_estimated(pairs: list[Pair]) -> None:
+    settings = InspectionSettings(max_tokens=9)
+    one = plan_of(pairs[:1], settings, PRICE).most_dollars
+    assert one is not None
+    with FaultServer(default=fails(400)) as server:
+        made = inspector(server, settings=settings, price=PRICE, spending=Spending(1.5 * one))
+        verdicts = made.inspect(pairs)
+        assert next(verdicts)[1].status == "failed"
+        with pytest.raises(BudgetReached, match="3 of 4 pairs"):
+            next(verdicts)
+    assert len(server.calls) == 1
+
+
+def test_an_inspector_goes_on_under_the_same_cap(pairs: list[Pair]) -> None:
+    with FaultServer(default=says(NO)) as server:
+        made = inspector(server, price=PRICE, spending=Spending(1000.0), concurrency=4)
+        assert len(list(made.inspect(pairs))) == len(list(made.inspect(pairs))) == 4
+
+
+def test_a_cap_without_a_price_is_refused() -> None:
+    with pytest.raises(UsageError, match="its price is not known"):
+        ChatInspector(Endpoint("m", "http://a/v1"), spending=Spending(1.0))
+
+
+def test_a_known_answer_is_not_asked_again(pairs: list[Pair], tmp_path: Path) -> None:
+    with FaultServer() as server, ResponseCache(tmp_path / "cache.jsonl") as cache:
+        first = dict(inspector(server, cache=cache).inspect(pairs))
+        again = dict(inspector(server, cache=cache).inspect(pairs))
+    assert len(server.calls) == 4
+    assert all(verdict.usage.cached for verdict in again.values())
+    assert [verdict.raw_text for verdict in again.values()] == [YES] * 4 and len(first) == 4
+
+
+def test_several_addresses_share_the_requests(pairs: list[Pair]) -> None:
+    with FaultServer(default=after(0.1, says(NO))) as one, FaultServer(default=after(0.1, says(NO))) as two:
+        endpoint = Endpoint("m", one.base_url, more_urls=(two.base_url,), concurrency=4)
+        assert len(list(ChatInspector(endpoint).inspect(pairs))) == 4
+    assert len(one.calls) == len(two.calls) == 2
+
+
+def test_a_plan_says_what_asking_would_take(pairs: list[Pair]) -> None:
+    settings = InspectionSettings(max_tokens=1000)
+    made = ChatInspector(Endpoint("m", "http://a/v1", price=PRICE), settings)
+    plan = made.plan(pairs)
+    assert plan.requests == 4
+    assert plan.usage.output_tokens == 4 * 400
+    messages, _ = settings.ask(pairs[0])
+    assert plan.usage.input_tokens == 4 * (usage_of(messages).input_tokens or 0)
+    assert plan.dollars == pytest.approx(PRICE.cost(plan.usage))
+    assert plan.most_dollars is not None and plan.dollars is not None
+    assert plan.most_dollars - plan.dollars == pytest.approx(4 * 600 * 1000 / 1e6)
+    assert ChatInspector(Endpoint("m", "http://a/v1"), settings).plan(pairs).dollars is None
+    more = replace(settings, domain_knowledge={"part": ("rust", "dent")}, reasoning=True)
+    longer = plan_of(pairs, more, None).usage.input_tokens
+    assert longer is not None and longer > (plan.usage.input_tokens or 0)
+
+
+@pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
+def test_a_model_of_inspect_ai_is_asked_without_what_it_does_not_take(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = pytest.importorskip("inspect_ai.model")
+    answer = models.ModelOutput.from_content("mockllm/model", YES)
+    answer.usage = models.ModelUsage(input_tokens=11, output_tokens=7)
+    made = models.get_model("mockllm/model", custom_outputs=[answer] * 2, memoize=False)
+    seen: list[Any] = []
+    generate = made.generate
+
+    async def watched(messages: Any, **options: Any) -> Any:
+        seen.append(options["config"])
+        return await generate(messages, **options)
+
+    monkeypatch.setattr(made, "generate", watched)
+    monkeypatch.setattr(models, "get_model", lambda name: made)
+    settings = InspectionSettings(min_p=0.1, seed=5, max_tokens=77)
+    chat = ChatInspector(InspectModel("mockllm/model"), settings, logprobs=True, rejects=("seed",))
+    verdicts = dict(chat.inspect(pairs[:2]))
+    assert [(one.status, one.detail) for one in verdicts.values()] == [("ok", "")] * 2
+    assert verdicts[0].regions[0].label == "scratch"
+    assert (seen[0].max_tokens, seen[0].seed, seen[0].logprobs) == (77, None, None)
+    assert sorted(chat.about()["dropped"]) == ["logprobs", "min_p", "seed", "top_logprobs"]
+    assert chat.key()["logprobs"] is False and "seed" not in chat.key()

@@ -157,7 +157,7 @@ class Benchmark:
         """The runs; models behind endpoints are made at once, local ones only when their turn comes."""
         for entry, name, about in self.recipe.repeats():
             settings = self._settings(entry)
-            make = self._maker(entry, name, settings, spending)
+            make = self._maker(entry, name, about.get("repeat", 1), settings, spending)
             job = _Job(entry, name, about, self._samples(entry), settings, make)
             if not _loads_weights(entry):
                 try:
@@ -205,8 +205,10 @@ class Benchmark:
         )
 
     def _maker(
-        self, entry: Entry, name: str, settings: InspectionSettings, spending: Spending
+        self, entry: Entry, name: str, repeat: int, settings: InspectionSettings, spending: Spending
     ) -> Callable[[], Inspector]:
+        # A model that takes no seed would answer its repeats out of the cache: they would be no repeats.
+        cached = not (_loads_weights(entry) or entry.batch or entry.provider == "inspect" or repeat > 1)
         return lambda: make_inspector(
             entry.model,
             settings,
@@ -221,7 +223,7 @@ class Benchmark:
             temperature=entry.temperature,
             batch_size=entry.batch_size,
             concurrency=entry.concurrency,
-            cache=None if _loads_weights(entry) else self._cache,
+            cache=self._cache if cached else None,
             max_cost=spending,
             batch_state=self.out / file_name(name) / "batches.jsonl" if entry.batch else None,
         )

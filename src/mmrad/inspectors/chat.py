@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmrad.inspectors.families import UNCHANGED
 from mmrad.prompt import Message
 
 
@@ -27,20 +28,19 @@ def encode(
     conversations: Sequence[Sequence[Message]],
     *,
     completions: Sequence[str] | None = None,
+    processing: Mapping[str, Any] = UNCHANGED,
 ) -> Any:
     """Tensors for a batch of conversations.
 
-    Views are passed as they are (`do_resize=False`): they already have the size the model needs, and a
-    second resize would move every coordinate.
-
     Args:
-        processor: A transformers processor of the Qwen2-VL family.
-        conversations: B conversations.
+        processor: A transformers processor.
+        conversations: B conversations, each with an image.
         completions: B texts that follow the generation prompt, for training; each gets the end-of-turn token.
+        processing: Options of the processor, see `Family`.
 
     Returns:
-        The processor's batch: `input_ids` of shape `(B, T)`, `attention_mask`, `pixel_values`,
-        `image_grid_thw`, …
+        The processor's batch: `input_ids` of shape `(B, T)`, `attention_mask`, `pixel_values`, and what else
+        the model takes.
     """
     prompts = [
         processor.apply_chat_template(to_chat(messages), tokenize=False, add_generation_prompt=True)
@@ -50,17 +50,15 @@ def encode(
         end = processor.tokenizer.eos_token
         prompts = [f"{prompt}{text}{end}" for prompt, text in zip(prompts, completions, strict=True)]
     images = [
-        part.image
+        [part.image for message in messages for part in message.parts if not isinstance(part, str)]
         for messages in conversations
-        for message in messages
-        for part in message.parts
-        if not isinstance(part, str)
     ]
     return processor(
         text=prompts,
         images=images,
         padding=True,
-        do_resize=False,
+        add_special_tokens=False,  # the template has written them
         input_data_format="channels_last",
         return_tensors="pt",
+        **processing,
     )

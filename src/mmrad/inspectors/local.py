@@ -1,12 +1,17 @@
-"""A local multimodal model of the Qwen2.5-VL class, run by transformers, as an inspector."""
+"""A local multimodal model, run by transformers, as an inspector."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     AutoModelForImageTextToText,
@@ -16,32 +21,51 @@ from transformers import (
     set_seed,
 )
 
+from mmrad.coordinates import CoordinateSpace
+from mmrad.endpoint import Price
 from mmrad.errors import DataError, ProviderError
 from mmrad.inspectors.base import InspectionSettings, failed_verdict, verdict_from_text
 from mmrad.inspectors.chat import encode
+from mmrad.inspectors.families import family_of
+from mmrad.inspectors.plan import Plan, plan_of
+from mmrad.inspectors.seeds import seed_of
 from mmrad.prompt import Message
 from mmrad.sample import Pair, Usage, Verdict
 from mmrad.view import View
 
-MODEL_TYPES = ("qwen2_5_vl", "qwen2_vl")
-"""Model types whose coordinates are pixels of the view and whose processor takes views unchanged."""
-
-_VISION_TOKENS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+_VISION_TOKENS = (
+    "image_token_id",
+    "image_token_index",
+    "video_token_id",
+    "vision_start_token_id",
+    "vision_end_token_id",
+    "image_start_token_id",
+    "image_end_token_id",
+    "boi_token_index",
+    "eoi_token_index",
+)
+"""What configurations call the tokens that stand for or enclose images."""
 
 
 class LocalInspector:
-    """Inspect with a model of the Qwen2.5-VL class loaded by transformers.
+    """Inspect with a model loaded by transformers, of one of `FAMILIES`.
+
+    A sampled answer depends on the seed and the query alone, not on what is asked beside it.
 
     Args:
         model: Folder with the model and its processor, or a name on a model hub.
-        settings: How to ask.
+        settings: How to ask; the convention of boxes is the family's.
+        space: Another convention, for a model that was trained to it.
+        logprobs: Whether the score is made from the probabilities of Yes and No.
         batch_size: How many queries are generated at once.
         device: torch device; the GPU when there is one, else the CPU.
         name: Name for tables; the last part of `model` by default.
         untrained: Replace the weights by fresh random ones, for a row at chance level.
+        about: What tables say of the model.
 
     Raises:
-        ProviderError: When the model cannot be loaded or is of another class.
+        ProviderError: When the model cannot be loaded or is of another family.
+        UsageError: When the convention does not fit the family.
     """
 
     def __init__(
@@ -49,43 +73,68 @@ class LocalInspector:
         model: str | Path,
         settings: InspectionSettings,
         *,
+        space: CoordinateSpace | None = None,
+        logprobs: bool = True,
         batch_size: int = 16,
         device: str | None = None,
         name: str | None = None,
         untrained: bool = False,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name or Path(str(model)).name
-        self.settings = settings
         self.batch_size = batch_size
+        self.logprobs = logprobs
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._family = family_of(model)
+        self.settings = replace(settings, space=self._family.space_for(space, self.name))
         self._model, self._processor = _load(model, self.device, untrained)
         self._verdict_tokens = _VerdictTokens(self._processor.tokenizer)
+        self._about = dict(about or {})
 
     def key(self) -> dict[str, Any]:
         """Everything besides the images that can change an answer."""
-        weights = sum(float(p.detach().double().abs().sum()) for p in self._model.parameters())
         return {
             "inspector": "local",
             "model": self.name,
-            "weights": f"{weights:.6e}",
+            "weights": self._weights,
             "dtype": str(self._model.dtype),
+            "logprobs": self.logprobs,
             **self.settings.key(),
         }
 
+    @cached_property
+    def _weights(self) -> str:
+        """SHA-256, its first 16 digits, over all weights as they are in memory."""
+
+        def digest_of(item: tuple[str, torch.Tensor]) -> bytes:
+            name, tensor = item
+            content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest = hashlib.sha256(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(content.numpy().data)
+            return digest.digest()
+
+        with ThreadPoolExecutor(4) as pool:  # hashing frees the interpreter's lock
+            digests = pool.map(digest_of, self._model.state_dict().items())
+            return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+
     def about(self) -> dict[str, Any]:
-        """Nothing: it costs no money and drops no parameter."""
-        return {}
+        """What tables say of it; it costs no money and drops no parameter."""
+        return self._about
+
+    def plan(self, pairs: Sequence[Pair]) -> Plan:
+        """What inspecting these pairs would take; it costs no money."""
+        return plan_of(pairs, self.settings, Price(0.0, 0.0))
 
     def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Yield `(index into pairs, verdict)` batch by batch."""
-        asked: list[tuple[int, list[Message], View]] = []
+        asked: list[_Asked] = []
         for index, pair in enumerate(pairs):
             try:
                 messages, view = self.settings.ask(pair)
             except DataError as error:
                 yield index, failed_verdict("failed", str(error))
                 continue
-            asked.append((index, messages, view))
+            asked.append(_Asked(index, seed_of(self.settings.seed, pair.sample.id), messages, view))
             if len(asked) == self.batch_size:
                 yield from self._answer(asked)
                 asked = []
@@ -93,56 +142,70 @@ class LocalInspector:
             yield from self._answer(asked)
 
     @torch.inference_mode()
-    def _answer(self, asked: Sequence[tuple[int, list[Message], View]]) -> Iterator[tuple[int, Verdict]]:
+    def _answer(self, asked: Sequence[_Asked]) -> Iterator[tuple[int, Verdict]]:
         started = time.perf_counter()
         self._processor.tokenizer.padding_side = "left"
-        batch = encode(self._processor, [messages for _, messages, _ in asked]).to(self.device)
+        conversations = [one.messages for one in asked]
+        batch = encode(self._processor, conversations, processing=self._family.processing)
         recorder = _VerdictRecorder(self._verdict_tokens)
-        # One seed for every batch keyed by its first query: an answer does not depend on what ran before it.
-        set_seed(self.settings.seed + asked[0][0])
+        steps = LogitsProcessorList([recorder])
+        if self.settings.temperature > 0:
+            seeds = [one.seed for one in asked]
+            steps.append(_Sampler(seeds, self.settings.temperature, self.settings.min_p))
         output = self._model.generate(
-            **batch, **self._sampling(), logits_processor=LogitsProcessorList([recorder])
+            **batch.to(self.device, dtype=self._model.dtype), **self._decoding(), logits_processor=steps
         )
         prompt_length = batch["input_ids"].shape[1]
         seconds = (time.perf_counter() - started) / len(asked)
-        for row, (index, _, view) in enumerate(asked):
+        for row, one in enumerate(asked):
             tokens = output[row, prompt_length:].tolist()
             text, count, finished = self._decode(tokens)
             yield (
-                index,
+                one.index,
                 verdict_from_text(
                     text,
-                    view,
+                    one.view,
+                    space=self.settings.space,
                     truncated=not finished,
-                    score=recorder.score(row, tokens[:count]),
+                    score=recorder.score(row, tokens[:count]) if self.logprobs else None,
                     usage=Usage(int(batch["attention_mask"][row].sum()), count, seconds),
                     model_reported=self.name,
                 ),
             )
 
-    def _sampling(self) -> dict[str, Any]:
-        tokenizer = self._processor.tokenizer
+    def _decoding(self) -> dict[str, Any]:
+        config, tokenizer = self._model.config, self._processor.tokenizer
         # A sampled image token would ask for pixels that are not there (`training.md`, TRL).
-        forbidden = [tokenizer.convert_tokens_to_ids(token) for token in _VISION_TOKENS]
-        options: dict[str, Any] = {
+        forbidden = {getattr(config, name, None) for name in _VISION_TOKENS} - {None}
+        return {
             "max_new_tokens": self.settings.max_tokens,
-            "do_sample": self.settings.temperature > 0,
-            "suppress_tokens": [token for token in forbidden if token is not None],
-            "pad_token_id": tokenizer.pad_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
+            "do_sample": False,  # `_Sampler` has left one token
+            "suppress_tokens": sorted(forbidden),
+            "pad_token_id": self._ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+            "eos_token_id": self._ends,
             "repetition_penalty": 1.0,
         }
-        if self.settings.temperature > 0:
-            options |= {"temperature": self.settings.temperature, "top_p": 1.0, "top_k": 0}
-            options |= {"min_p": self.settings.min_p} if self.settings.min_p else {}
-        return options
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The tokens that end an answer."""
+        declared = self._model.generation_config.eos_token_id
+        ends = declared if isinstance(declared, list) else [declared]
+        return sorted({self._processor.tokenizer.eos_token_id, *ends} - {None})
 
     def _decode(self, tokens: Sequence[int]) -> tuple[str, int, bool]:
         """Text, number of tokens, and whether the model ended it itself."""
-        tokenizer = self._processor.tokenizer
-        finished = tokenizer.eos_token_id in tokens
-        count = tokens.index(tokenizer.eos_token_id) if finished else len(tokens)
-        return tokenizer.decode(tokens[:count], skip_special_tokens=True), count, finished
+        count = next((index for index, token in enumerate(tokens) if token in self._ends), None)
+        text = self._processor.tokenizer.decode(tokens[:count], skip_special_tokens=True)
+        return text, len(tokens) if count is None else count, count is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    index: int
+    seed: int
+    messages: list[Message]
+    view: View
 
 
 def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any, Any]:
@@ -150,22 +213,35 @@ def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any
         processor = AutoProcessor.from_pretrained(model)
         # Weights are stored in half precision, which many CPUs compute slower than single.
         dtype = "auto" if device.type == "cuda" else torch.float32
-        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
-        if untrained:
-            set_seed(0)
-            loaded = type(loaded)(loaded.config)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or repr(error)).partition("\n")[0]
         raise ProviderError(
             f"cannot load the model {str(model)!r}: {reason}; give a folder with its files"
         ) from error
-    if loaded.config.model_type not in MODEL_TYPES:
-        raise ProviderError(
-            f"{str(model)!r} is a {loaded.config.model_type} model; local inspection knows the boxes "
-            f"of {', '.join(MODEL_TYPES)} only: serve it behind an OpenAI-compatible endpoint instead"
-        )
-    placed: Any = loaded
-    return placed.to(device).eval(), processor
+    if untrained:
+        set_seed(0)
+        loaded = type(loaded)(loaded.config)
+    return loaded.to(device).eval(), processor
+
+
+class _Sampler(LogitsProcessor):  # type: ignore[misc]
+    """Draws the next token of each row with that row's own random numbers, and leaves no other.
+
+    Sampling by `generate` draws for all rows at once: an answer would depend on what else is in the batch.
+    """
+
+    def __init__(self, seeds: Sequence[int], temperature: float, min_p: float) -> None:
+        self._random = [np.random.default_rng(seed) for seed in seeds]
+        self._temperature, self._min_p = temperature, min_p
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        chances = (scores.double() / self._temperature).softmax(dim=-1)
+        chances[chances < self._min_p * chances.amax(dim=-1, keepdim=True)] = 0.0
+        totals = chances.cumsum(dim=-1)
+        drawn = torch.tensor([[one.random()] for one in self._random], device=scores.device)
+        chosen = torch.searchsorted(totals, drawn.double() * totals[:, -1:], right=True)
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen.clamp(max=scores.shape[1] - 1), 0.0)
 
 
 class _VerdictTokens:

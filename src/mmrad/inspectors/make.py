@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from mmrad.errors import DataError, MissingExtraError
+from mmrad.coordinates import CoordinateSpace
+from mmrad.errors import DataError, MissingExtraError, UsageError
 from mmrad.inspectors.base import InspectionSettings, Inspector
 from mmrad.prompt import load_prompts
 from mmrad.view import FACTOR, Budget
 
+if TYPE_CHECKING:
+    from mmrad.catalogue import Model
+    from mmrad.endpoint import ResponseCache, Spending
+    from mmrad.endpoint.model import ChatModel
+
 NANO = "anomaly-r1-nano"
 UNTRAINED = f"{NANO}-untrained"
 BUNDLED = (NANO, UNTRAINED)
+
+Provider = Literal["inspect", "vllm"]
+Score = Literal["auto", "probability", "confidence", "none"]
 
 
 def bundled_nano() -> Path:
@@ -36,37 +46,224 @@ def make_inspector(
     model: str,
     settings: InspectionSettings,
     *,
-    base_url: str | None = None,
+    name: str | None = None,
+    base_urls: Sequence[str] = (),
+    provider: Provider | None = None,
+    catalogue_file: Path | None = None,
+    score: Score = "auto",
+    space: CoordinateSpace | None = None,
+    max_pixels: int | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
     batch_size: int = 16,
     concurrency: int = 16,
+    cache: ResponseCache | None = None,
+    max_cost: float | Spending | None = None,
+    batch_state: Path | None = None,
 ) -> Inspector:
     """Make the inspector that `--model` names.
 
-    Args:
-        model: A bundled model, a folder with a local model, or with `base_url` a name the endpoint knows.
-        settings: How to ask; a local model says itself (`mmrad.json`) by which prompts, how large its views
-            are and how long its answers, since it knows no other.
-        base_url: An OpenAI-compatible endpoint.
-        batch_size: Queries at once for a local model.
-        concurrency: Requests at once for an endpoint.
-    """
-    if base_url is not None:
-        from mmrad.endpoint import Endpoint
-        from mmrad.inspectors.openai_api import OpenAIInspector
+    The first that applies:
 
-        return OpenAIInspector(Endpoint(model, base_url, concurrency=concurrency), settings)
-    folder: str | Path = bundled_nano() if model in BUNDLED else model
+    1. `anomaly-r1-nano` and `anomaly-r1-nano-untrained`: the bundled model, run by transformers.
+    2. A model of the catalogue: as its entry says, at its vendor's endpoint or at `base_urls`, through
+       inspect-ai, or with `provider="vllm"` its weights in this process. Its `space`, `max_pixels`,
+       `max_tokens` and `temperature` replace those of `settings`; the arguments of the same names replace
+       the entry's, and `Inspector.about()["overridden"]` keeps what they replaced.
+    3. With `provider="inspect"`: a model as inspect-ai names it, such as `anthropic/claude-sonnet-4-6`.
+    4. With `base_urls`: a model of that endpoint.
+    5. A folder with a model (with `provider="vllm"` also a name on a model hub): run by transformers or vLLM,
+       in its family's convention, see `mmrad.inspectors.families`. What training put into its `mmrad.json`
+       (prompts, size of views, length of answers) replaces everything else: it knows no other.
+
+    Whom neither the catalogue nor `families` knows (3 and 4) is asked in `space`, else in that of `settings`,
+    which is pixels of the view unless said otherwise.
+
+    Args:
+        model: The name.
+        settings: How to ask where neither the model nor the arguments below say otherwise.
+        name: Name of the run; `model`'s last part by default.
+        base_urls: OpenAI-compatible endpoints of the same model, among which requests are shared out.
+        provider: `inspect` (inspect-ai's providers) or `vllm` (in this process).
+        catalogue_file: The user's own entries; by default those of the file that `MMRAD_MODELS` names.
+        score: What the score is made of: the probability of Yes where the model is known to give it (`auto`),
+            that or an error (`probability`), a confidence put in words, or nothing.
+        space: Convention of its boxes.
+        max_pixels: Largest area of a view.
+        max_tokens: Limit of an answer.
+        temperature: Sampling temperature.
+        batch_size: Queries at once for a local model.
+        concurrency: Requests at once, at all addresses together.
+        cache: Answers known before, and where new ones are kept; for endpoints only.
+        max_cost: US dollars, or a `Spending` with what was spent before, which several inspectors may share.
+        batch_state: Use the batch API, with this journal of batches; it belongs to one run.
+
+    Raises:
+        UsageError: When nothing above applies, or the arguments do not fit together or the model.
+        DataError: When a file that it needs is unreadable.
+        ProviderError: When a key is missing or a local model cannot be loaded.
+        MissingExtraError: When a package is missing.
+    """
+    from mmrad.catalogue import find_model
+
+    bundled = model in BUNDLED and not base_urls
+    known = None if bundled else find_model(model, catalogue_file)
+    choices = _Choices(space, max_pixels, max_tokens, temperature)
+    settings = choices.over(settings, known)
+    if score == "confidence":
+        settings = replace(settings, confidence=True)
+    common: dict[str, Any] = {"name": name or Path(model).name, "about": _about(known, choices)}
+    if bundled or provider == "vllm" or not (known or provider or base_urls):
+        if cache is not None or batch_state or base_urls:
+            raise UsageError(
+                f"{model}: runs on this machine; leave out --base-url, a response cache and batches"
+            )
+        common |= {"batch_size": batch_size, "logprobs": score in ("auto", "probability")}
+        make = _make_vllm if provider == "vllm" else _make_local
+        where = settings.space if known else space
+        return make(known.api_model if known else model, settings, where, **common)
+    chat = _chat_model(model, known, provider, base_urls, concurrency)
+    common["logprobs"] = _gives_probabilities(model, chat, known, score)
+    return _make_chat(chat, settings, known, cache, max_cost, batch_state, **common)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What a user says of the asking; None leaves it to the model's entry in the catalogue, then to mmrad."""
+
+    space: CoordinateSpace | None = None
+    max_pixels: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+    def over(self, settings: InspectionSettings, known: Model | None) -> InspectionSettings:
+        """The settings with what the entry says, and over it what the user says."""
+        said = {name: getattr(self, name) for name in self.__slots__}
+        found = {
+            name: getattr(known, name) if value is None and known else value for name, value in said.items()
+        }
+        max_pixels = found.pop("max_pixels")
+        if max_pixels is not None:
+            smallest = min(settings.budget.min_pixels, max_pixels)
+            found["budget"] = Budget(min_pixels=smallest, max_pixels=max_pixels)
+        return replace(settings, **{name: value for name, value in found.items() if value is not None})
+
+    def overridden(self, known: Model) -> dict[str, Any]:
+        """What the entry says and the user replaced by something else."""
+        pairs = {name: (getattr(self, name), getattr(known, name)) for name in self.__slots__}
+        changed = {name: entry for name, (said, entry) in pairs.items() if said not in (None, entry)}
+        return {
+            name: entry.value if isinstance(entry, CoordinateSpace) else entry
+            for name, entry in changed.items()
+        }
+
+
+def _about(known: Model | None, choices: _Choices) -> dict[str, Any]:
+    """What tables say of a model of the catalogue."""
+    if known is None:
+        return {}
+    overridden = choices.overridden(known)
+    return {
+        "title": known.title,
+        **({"published": known.published} if known.published else {}),
+        "box_source": known.box_source,
+        **({"overridden": overridden} if overridden else {}),
+    }
+
+
+def _chat_model(
+    model: str, known: Model | None, provider: Provider | None, base_urls: Sequence[str], concurrency: int
+) -> ChatModel:
+    from mmrad.endpoint import Endpoint
+    from mmrad.endpoint.inspect_models import InspectModel
+
+    inspect = provider == "inspect" or (known and known.backend == "inspect" and not base_urls)
+    if inspect and base_urls:
+        raise UsageError(
+            f"{model}: inspect-ai has its own addresses; leave out either --base-url or --provider"
+        )
+    if inspect and known and known.backend != "inspect":
+        raise UsageError(
+            f"{model}: the catalogue does not say what inspect-ai calls it; leave --provider out, or give "
+            "inspect-ai's name (such as openai/gpt-4o) and --space"
+        )
+    if inspect:
+        price = known.price.to_price() if known and known.price else None
+        return InspectModel(known.api_model if known else model, concurrency, price)
+    if known:
+        return known.endpoint(concurrency=concurrency, base_urls=base_urls)
+    return Endpoint(model, base_urls[0], more_urls=tuple(base_urls[1:]), concurrency=concurrency)
+
+
+def _gives_probabilities(model: str, chat: ChatModel, known: Model | None, score: Score) -> bool:
+    """Whether to ask for the probabilities of tokens.
+
+    Raises:
+        UsageError: When the user wants them and the model is known to give none.
+    """
+    from mmrad.endpoint import Endpoint
+
+    declared = known is not None and known.logprobs and "logprobs" not in known.rejects
+    possible = isinstance(chat, Endpoint) and (declared or known is None)
+    if score == "probability" and not possible:
+        raise UsageError(
+            f"{model}: gives no probabilities of tokens, as far as is known; ask for a confidence instead, "
+            "or correct its entry in a file of your own (--models)"
+        )
+    return score == "probability" or (score == "auto" and declared and possible)
+
+
+def _make_chat(
+    chat: ChatModel,
+    settings: InspectionSettings,
+    known: Model | None,
+    cache: ResponseCache | None,
+    max_cost: float | Spending | None,
+    batch_state: Path | None,
+    **common: Any,
+) -> Inspector:
+    from mmrad.endpoint import Endpoint, Spending
+    from mmrad.inspectors.batch import BatchInspector
+    from mmrad.inspectors.chat_inspector import ChatInspector
+
+    spending = max_cost if isinstance(max_cost, Spending) else Spending(max_cost)
+    endpoint = chat if isinstance(chat, Endpoint) else None
+    if endpoint is None and (cache is not None or batch_state):
+        raise UsageError(f"{chat.model}: inspect-ai takes neither a response cache nor batches of mmrad")
+    if endpoint and batch_state:
+        if cache is not None:
+            raise UsageError(f"{chat.model}: batches use no response cache; leave one of them out")
+        return BatchInspector(endpoint, settings, state=batch_state, spending=spending, **common)
+    rejects = known.rejects if known else ()
+    return ChatInspector(chat, settings, rejects=rejects, cache=cache, spending=spending, **common)
+
+
+def _make_local(
+    model: str, settings: InspectionSettings, space: CoordinateSpace | None, **common: Any
+) -> Inspector:
+    folder = bundled_nano() if model in BUNDLED else Path(model)
+    if not folder.is_dir():
+        raise UsageError(
+            f"no model {model!r}: give {NANO}, a model of the catalogue (see  mmrad models), a folder with a "
+            "local model, --base-url for an endpoint that has it, or --provider inspect for a name of "
+            "inspect-ai"
+        )
     try:
         from mmrad.inspectors.local import LocalInspector
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "local") from error
     return LocalInspector(
-        folder,
-        settings_beside(folder, settings),
-        batch_size=batch_size,
-        name=Path(model).name,
-        untrained=model == UNTRAINED,
+        folder, settings_beside(folder, settings), space=space, untrained=model == UNTRAINED, **common
     )
+
+
+def _make_vllm(
+    model: str, settings: InspectionSettings, space: CoordinateSpace | None, **common: Any
+) -> Inspector:
+    from mmrad.inspectors.vllm_local import VLLMInspector
+
+    model = str(bundled_nano()) if model == NANO else model
+    return VLLMInspector(model, settings_beside(model, settings), space=space, **common)
 
 
 def settings_for(
