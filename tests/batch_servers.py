@@ -31,13 +31,23 @@ class BatchServer(ThreadingHTTPServer):
         answer: Answers each request when its batch is looked after for the second time.
         failing: Batches fail as a whole.
         expiring: Batches expire unanswered.
+        refusing: HTTP status with which a path, `files` or `batches`, answers what is posted there.
     """
 
     daemon_threads = True
 
-    def __init__(self, answer: Answer, *, failing: bool = False, expiring: bool = False) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        failing: bool = False,
+        expiring: bool = False,
+        refusing: dict[str, int] | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.failing, self.expiring = answer, failing, expiring
+        self.refusing = refusing or {}
+        self.posts: list[str] = []
         self.files: dict[str, str] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
@@ -91,8 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
+        path = self.path.removeprefix("/v1/")
         with self.server.lock:
-            if self.path == "/v1/files":
+            self.server.posts.append(path)
+            if path in self.server.refusing:
+                self._send({"error": {"message": "refused"}}, self.server.refusing[path])
+            elif path == "files":
                 head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
                 parts = BytesParser(policy=HTTP).parsebytes(head + data).iter_parts()
                 files = {part.get_param("name", header="content-disposition"): part for part in parts}
@@ -119,12 +133,12 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send_text(self.server.files[path.split("/")[1]])
 
-    def _send(self, content: dict[str, Any]) -> None:
-        self._send_text(json.dumps(content))
+    def _send(self, content: dict[str, Any], status: int = 200) -> None:
+        self._send_text(json.dumps(content), status)
 
-    def _send_text(self, text: str) -> None:
+    def _send_text(self, text: str, status: int = 200) -> None:
         data = text.encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

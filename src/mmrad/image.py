@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -22,6 +23,14 @@ RGB = NDArray[np.uint8]
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused: they are decompression bombs far more often than inspection images."""
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PLAIN_START = re.compile(
+    _PNG_START + rb"\0\0\0\x0dIHDR(?P<width>.{4})(?P<height>.{4})\x08\x02\0\0\0", re.DOTALL
+)
+"""A PNG file of 8-bit RGB, not interlaced (PNG 1.2, 11.2.2)."""
+
+_PLAIN_CHUNKS = (b"IHDR", b"sRGB", b"pHYs", b"IDAT", b"IEND")
 
 _PART = re.compile(r"(?P<file>.+)#xywh=(?P<xywh>\d+,\d+,\d+,\d+)", re.DOTALL)
 
@@ -166,7 +175,67 @@ def image_hash(path: Path) -> str:
 
 
 def encode_png(image: RGB) -> bytes:
-    """The image as PNG bytes, the same bytes for the same pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+    """The image as PNG bytes, the same bytes for the same pixels.
+
+    OpenCV's own settings (one filter for all rows, run lengths only) take half the time of Pillow's fastest
+    for files 15 % larger.
+    """
+    return bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
+
+
+def decode_png(png: bytes) -> RGB:
+    """The pixels of PNG bytes from `encode_png` or `plain_png`.
+
+    Raises:
+        DataError: When they are no such thing.
+    """
+    found = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    if found is None:
+        raise DataError("a PNG file with right checksums cannot be decoded; replace or remove it")
+    return cv2.cvtColor(found, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def plain_png(path: Path, fits: Callable[[tuple[int, int]], bool]) -> tuple[bytes, tuple[int, int]] | None:
+    """A PNG file as it is, when every decoder reads the pixels of `read_image` from it.
+
+    That is 8-bit RGB, not interlaced, and nothing that could turn, tint or blend the pixels or tell more than
+    they do: no EXIF, colour profile, gamma, transparency, animation or text. JPEG files are not passed on
+    like this: decoders differ in how they round and spread colours, and the model would see other pixels
+    behind one server than behind another.
+
+    Args:
+        path: Image file, or a part of one, which is no file.
+        fits: Whether an image of that width and height is wanted; the rest of the file is read only then.
+
+    Returns:
+        The bytes, and width and height; None when it is no such file, or damaged: `read_image` says more.
+    """
+    try:
+        with path.open("rb") as file:
+            match = _PLAIN_START.fullmatch(file.read(29))
+            if not match:
+                return None
+            size_wh = (int.from_bytes(match["width"], "big"), int.from_bytes(match["height"], "big"))
+            if not fits(size_wh):
+                return None
+            content = match[0] + file.read()
+    except OSError:
+        return None
+    return (content, size_wh) if _is_plain(content) else None
+
+
+def _is_plain(png: bytes) -> bool:
+    """Whether a PNG file is whole, by its checksums, and has plain chunks only."""
+    position = len(_PNG_START)
+    kind = b""
+    while kind != b"IEND":
+        if position + 12 > len(png):
+            return False
+        length, kind = struct.unpack_from(">I4s", png, position)
+        end = position + 8 + length
+        if kind not in _PLAIN_CHUNKS or end + 4 > len(png):
+            return False
+        if zlib.crc32(memoryview(png)[position + 4 : end]) != int.from_bytes(png[end : end + 4], "big"):
+            return False
+        position = end + 4
+    return position == len(png)

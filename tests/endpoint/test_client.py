@@ -63,6 +63,33 @@ def test_extra_fields_are_sent() -> None:
     assert (server.calls[0].body["reasoning_effort"], server.calls[0].body["top_k"]) == ("low", 3)
 
 
+def test_rejected_parameters_are_not_sent_and_are_told() -> None:
+    with FaultServer() as server:
+        options: dict[str, Any] = {"token_param": "max_completion_tokens", "extra": {"top_k": 3}}
+        endpoint = Endpoint("m", server.base_url, rejects=("temperature", "seed"), **options)
+        asked = {"temperature": 0.0, "max_tokens": 5, "min_p": 0.1}
+
+        async def once() -> Reply:
+            async with endpoint.connect() as client:
+                return await client.ask(MESSAGES, asked)
+
+        assert asyncio.run(once()).status == "ok"
+    sent = server.calls[0].body
+    assert sent.keys() == {"model", "messages", "max_completion_tokens", "min_p", "top_k"}
+    assert endpoint.dropped(asked) == {"temperature": 0.0}
+    assert Endpoint("m", "http://a").dropped(asked) == {}
+    assert endpoint.key()["rejects"] == ["seed", "temperature"]
+
+
+@pytest.mark.parametrize(
+    ("reported", "status"),
+    [("m-2026-01-31", "ok"), ("maker/m", "ok"), ("maker/m-0131", "ok"), ("maker/m-mini", "wrong_model")],
+)
+def test_a_model_may_answer_under_its_other_names(reported: str, status: str) -> None:
+    [reply], _ = ask(says("fine", model=reported), reported_as=("maker/m",))
+    assert (reply.status, reply.model_reported) == (status, reported)
+
+
 def test_a_rate_limit_lets_fewer_requests_through_and_waits_for_the_named_time() -> None:
     replies, server = ask(
         *[fails(429, headers={"Retry-After": "0.3"})] * 4, count=12, concurrency=4, retries=6

@@ -11,10 +11,9 @@ import pytest
 from batch_servers import BatchServer, completion
 from hinted import good_text, hinted_in
 from mmrad.corpus import Corpus
-from mmrad.endpoint import Endpoint, batch
+from mmrad.endpoint import Batches, Endpoint, batch
 from mmrad.errors import ProviderError
 from mmrad.teach import MLLMTeacher, Tally, Teaching, chosen_texts, teach
-from mmrad.teach.batches import Batches
 from mmrad.view import Budget
 
 TEACHING = Teaching(budget=Budget(max_pixels=140 * 140))
@@ -91,9 +90,9 @@ def test_nothing_is_paid_twice_whenever_the_process_dies(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     def dying(original: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
-        async def die(*arguments: Any) -> Any:
+        def die(*arguments: Any) -> Any:
             if after:
-                await original(*arguments)
+                original(*arguments)
             raise _Killed
 
         return die
@@ -118,7 +117,7 @@ def test_nothing_is_paid_twice_whenever_the_process_dies(
             if point == "while keeping":
                 patch.setattr(Course, "record", torn)
             elif point == "while waiting":
-                patch.setattr(batch, "wait", dying(batch.wait, after=False))
+                patch.setattr(batch, "_look_after", dying(batch._look_after, after=False))
             else:
                 patch.setattr(batch, "submit", dying(batch.submit, after=point == "after handing in"))
             with pytest.raises(_Killed):
@@ -134,7 +133,7 @@ def test_nothing_is_paid_twice_whenever_the_process_dies(
 def test_files_stay_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [batch.request_line(str(number), {"model": "m"}) for number in range(7)]
     monkeypatch.setattr(batch, "MOST_REQUESTS", 3)
-    assert [len(group) for group in batch.in_files(requests)] == [3, 3, 1]
+    assert [len(group) for group in batch.in_files(iter(requests))] == [3, 3, 1]
     monkeypatch.setattr(batch, "MOST_BYTES", 2 * len(requests[0].line))
-    assert [len(group) for group in batch.in_files(requests)] == [2, 2, 2, 1]
-    assert batch.in_files([]) == []
+    assert [len(group) for group in batch.in_files(iter(requests))] == [2, 2, 2, 1]
+    assert list(batch.in_files([])) == []

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mmrad.endpoint.messages import data_url
 from mmrad.endpoint.price import Price
 from mmrad.endpoint.reply import Reply, ReplyStatus, is_same_model
 from mmrad.errors import MissingExtraError, ProviderError
-from mmrad.image import encode_png
 from mmrad.prompt import Message
 from mmrad.sample import Usage
 
@@ -95,8 +94,7 @@ def _messages(messages: Sequence[Message]) -> list[Any]:
     def content(part: Any) -> Any:
         if isinstance(part, str):
             return ContentText(text=part)
-        data = base64.b64encode(encode_png(part.image)).decode("ascii")
-        return ContentImage(image=f"data:image/png;base64,{data}", detail="high")
+        return ContentImage(image=data_url(part), detail="high")
 
     return [kinds[message.role](content=[content(part) for part in message.parts]) for message in messages]
 

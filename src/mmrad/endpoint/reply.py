@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from mmrad.sample import Usage
 
 ReplyStatus = Literal["ok", "truncated", "empty", "refused", "wrong_model", "failed"]
 
-_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{3,8})")
+_SNAPSHOT = re.compile(r"(?:-(?:\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{3,8}))?")
 _SHOWN = 300
 
 
@@ -80,13 +81,16 @@ class Reply:
     tokens: tuple[Token, ...] = ()
 
 
-def read_reply(body: str, model: str, *, seconds: float | None = None) -> Reply:
+def read_reply(
+    body: str, model: str, *, seconds: float | None = None, reported_as: Sequence[str] = ()
+) -> Reply:
     """Read the body of a chat completion.
 
     Args:
         body: The HTTP body, JSON if all is well.
         model: The model that was asked.
         seconds: How long the request took.
+        reported_as: Other names that its replies may carry.
 
     Returns:
         The reply. Not a chat completion gives `failed`, another model's answer `wrong_model`, a refusal or a
@@ -97,7 +101,7 @@ def read_reply(body: str, model: str, *, seconds: float | None = None) -> Reply:
     except ValidationError:
         return Reply("failed", body, f"the reply is no chat completion: {shortened(body)!r}")
     choice, tokens = completion.choices[0], completion.usage or _Tokens()
-    status, detail = _outcome(choice, model, completion.model)
+    status, detail = _outcome(choice, model, completion.model, reported_as)
     return Reply(
         status,
         _text(choice.message),
@@ -108,8 +112,10 @@ def read_reply(body: str, model: str, *, seconds: float | None = None) -> Reply:
     )
 
 
-def _outcome(choice: _Choice, asked: str, reported: str | None) -> tuple[ReplyStatus, str]:
-    if reported is not None and not is_same_model(asked, reported):
+def _outcome(
+    choice: _Choice, asked: str, reported: str | None, reported_as: Sequence[str]
+) -> tuple[ReplyStatus, str]:
+    if reported is not None and not is_same_model(asked, reported, reported_as):
         return (
             "wrong_model",
             f"asked {asked!r}, but {reported!r} answered; name it as the model if meant",
@@ -125,15 +131,21 @@ def _outcome(choice: _Choice, asked: str, reported: str | None) -> tuple[ReplySt
     return "ok", ""
 
 
-def is_same_model(asked: str, reported: str) -> bool:
+def is_same_model(asked: str, reported: str, reported_as: Sequence[str] = ()) -> bool:
     """Whether the model a reply reports is the one that was asked.
 
     It is when the names are equal, or when the reported one is the asked one plus a snapshot: a hyphen and a
     date or a number of at least three digits (`gpt-4o` and `gpt-4o-2024-08-06`). `gpt-4o-mini` is not
     `gpt-4o`, and `claude-opus-4-1` is not `claude-opus-4`.
+
+    Args:
+        asked: The model that was asked.
+        reported: The model that the reply says it came from.
+        reported_as: Other names of the asked one, for which the same holds.
     """
-    return reported == asked or (
-        reported.startswith(asked) and _SNAPSHOT.fullmatch(reported[len(asked) :]) is not None
+    return any(
+        reported.startswith(name) and _SNAPSHOT.fullmatch(reported[len(name) :]) is not None
+        for name in (asked, *reported_as)
     )
 
 

@@ -22,27 +22,40 @@ class Slots:
         self.most = most
         self.allowed = most
         self._active = 0
+        self._wanted = 0
         self._successes = 0
         self._not_before = 0.0
         self._changed = asyncio.Condition()
 
+    @property
+    def load(self) -> tuple[bool, float]:
+        """How busy it is, for comparison: whether nobody may start, then requests for each slot."""
+        return time.monotonic() < self._not_before, self._wanted / self.allowed
+
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """Hold a slot for one request."""
+        self._wanted += 1
+        try:
+            await self._acquire()
+            try:
+                yield
+            finally:
+                async with self._changed:
+                    self._active -= 1
+                    self._changed.notify()
+        finally:
+            self._wanted -= 1
+
+    async def _acquire(self) -> None:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._active < self.allowed)
                 pause = self._not_before - time.monotonic()
                 if pause <= 0:
                     self._active += 1
-                    break
+                    return
             await asyncio.sleep(pause)
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._active -= 1
-                self._changed.notify()
 
     def limited(self, pause: float) -> None:
         """The endpoint refused a request for its rate; it wants a pause of that many seconds."""

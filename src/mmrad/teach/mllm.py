@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmrad.endpoint import Price, Reply
+from mmrad.endpoint import Price, Reply, estimated_usage
 from mmrad.endpoint.model import Chat, ChatModel
+from mmrad.endpoint.spending import OUTPUT_TOKENS
 from mmrad.errors import UsageError
 from mmrad.picture import mark
 from mmrad.prompt import Message, Prompts, load_prompts
 from mmrad.teach.lesson import Earlier, Lesson
 from mmrad.view import View
+
+PROMPT_CHARACTERS = 2500
+"""Of a teacher's prompt with its hints, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class MLLMTeacher:
         """See `Teacher.key`; how often it is asked changes no answer."""
         return {
             **self.model.key(),
-            "prompts_hash": self.prompts.hash,
+            "prompts_hash": self.prompts.teaching_hash,
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
@@ -106,3 +110,12 @@ class _Writer:
 
     async def write(self, lesson: Lesson, earlier: Earlier | None, number: int) -> Reply:
         return await self.chat.ask(self.teacher.messages(lesson, earlier), self.teacher.parameters(number))
+
+
+def request_estimate(price: Price | None, lesson: Lesson, earlier: Earlier | None) -> float:
+    """Dollars that asking about a lesson may cost; 0 where the price is unknown."""
+    if price is None:
+        return 0.0
+    views = [lesson.query.size_wh, lesson.reference.size_wh]
+    characters = PROMPT_CHARACTERS + (len(earlier.text + earlier.feedback) if earlier else 0)
+    return price.cost(estimated_usage(views, characters, OUTPUT_TOKENS)) or 0.0

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmrad.corpus import Corpus
+from mmrad.endpoint import estimated_usage
+from mmrad.endpoint.spending import OUTPUT_TOKENS
 from mmrad.sample import Pair, Sample, Usage
 from mmrad.teach.course import Keys, next_turn
 from mmrad.teach.lesson import Teacher
+from mmrad.teach.mllm import PROMPT_CHARACTERS
 from mmrad.teach.run import Teaching
-from mmrad.teach.spending import OUTPUT_TOKENS, PROMPT_CHARACTERS, estimated_usage
 from mmrad.teach.texts import read_answers, text_of, text_path
 from mmrad.view import Budget, view_size
 

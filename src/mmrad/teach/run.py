@@ -8,16 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from mmrad.corpus import Corpus
+from mmrad.endpoint import Spending
 from mmrad.endpoint.background import in_background
 from mmrad.errors import DataError, UsageError
 from mmrad.journal import Journal
 from mmrad.sample import Pair, Sample
-from mmrad.teach.batches import Batches
+from mmrad.teach.batches import BatchLessons
 from mmrad.teach.course import FINAL, Course, Keys, Tally
 from mmrad.teach.lesson import Earlier, Lesson, Teacher, Writer, prepare, view_maker
-from mmrad.teach.mllm import MLLMTeacher
+from mmrad.teach.mllm import MLLMTeacher, request_estimate
 from mmrad.teach.similarity import LabelSimilarity
-from mmrad.teach.spending import Spending, request_estimate
 from mmrad.teach.texts import read_answers, text_path
 from mmrad.teach.verify import Limits, Similarity
 from mmrad.view import Budget
@@ -157,7 +157,7 @@ class _Lessons:
                 self._tell()
 
     def _in_batches(self, teacher: MLLMTeacher, pairs: Sequence[tuple[Pair, str]]) -> None:
-        batches = Batches(
+        lessons = BatchLessons(
             teacher,
             self.course,
             self.path.with_suffix(".batches"),
@@ -165,7 +165,7 @@ class _Lessons:
             spending=self.spending,
             tell=self._tell,
         )
-        batches.run(pairs)
+        lessons.run(pairs)
 
     def _prepare(self, pair: Pair) -> Lesson:
         return prepare(pair, self._view_of, self.teaching.seed)

@@ -1,19 +1,15 @@
-"""Money: a cap that is never passed, and what the work ahead may cost."""
+"""Money: a cap that is never passed, and what requests may cost before they are made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmrad.endpoint import Price
+from mmrad.prompt import Message
 from mmrad.sample import Usage
-from mmrad.teach.lesson import Earlier, Lesson
-from mmrad.view import FACTOR
+from mmrad.view import FACTOR, View
 
 CHARACTERS_A_TOKEN = 4
 """Of English prose, about."""
-
-PROMPT_CHARACTERS = 2500
-"""Of a teacher's prompt with its hints, about."""
 
 OUTPUT_TOKENS = 400
 """Assumed of a text; the paper's have about 230 (Table 1: 26.4 M tokens over 113 K texts)."""
@@ -60,10 +56,14 @@ def estimated_usage(views_wh: Sequence[tuple[int, int]], characters: int, output
     return Usage(images + characters // CHARACTERS_A_TOKEN, round(output_tokens))
 
 
-def request_estimate(price: Price | None, lesson: Lesson, earlier: Earlier | None) -> float:
-    """Dollars that asking about a lesson may cost; 0 where the price is unknown."""
-    if price is None:
-        return 0.0
-    views = [lesson.query.size_wh, lesson.reference.size_wh]
-    characters = PROMPT_CHARACTERS + (len(earlier.text + earlier.feedback) if earlier else 0)
-    return price.cost(estimated_usage(views, characters, OUTPUT_TOKENS)) or 0.0
+def usage_of(messages: Sequence[Message], output_tokens: float = OUTPUT_TOKENS) -> Usage:
+    """Tokens of a conversation before it is asked, see `estimated_usage`."""
+    parts = [part for message in messages for part in message.parts]
+    views = [part.size_wh for part in parts if isinstance(part, View)]
+    characters = sum(len(part) for part in parts if isinstance(part, str))
+    return estimated_usage(views, characters, output_tokens)
+
+
+def tokens_of(usage: Usage) -> int:
+    """Tokens read and written, as far as they are known."""
+    return (usage.input_tokens or 0) + (usage.output_tokens or 0)
