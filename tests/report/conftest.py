@@ -61,7 +61,7 @@ def runs(tmp_path: Path) -> list[Run]:
     ]  # fmt: skip
     corpus = write_corpus(
         tmp_path / "corpus",
-        {"plant": SourceInfo(adapter="mvtec", root=str(root), licence="CC0-1.0")},
+        {"plant": SourceInfo(adapter="mvtec", root=str(root), licence="CC BY-NC-SA 4.0")},
         samples,
     )
     corpus.write_references([Reference(s.id, 0, "bolt/reference.png", "given", 0.0) for s in samples])

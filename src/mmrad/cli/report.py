@@ -2,32 +2,68 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmrad.errors import DataError
+
+class Thumbs(Enum):
+    """Where the pictures of the report lie."""
+
+    EMBED = "embed"
+    BESIDE = "beside"
 
 
 def report(
-    runs: Annotated[Path, typer.Argument(help="Folder of the runs.")],
+    runs: Annotated[Path, typer.Argument(help="Folder of the runs, or of one run.")],
     out: Annotated[Path | None, typer.Option(help="File to write; RUNS/report.html by default.")] = None,
-    gallery: Annotated[int, typer.Option(help="How many queries to show with their pictures.")] = 200,
+    gallery: Annotated[
+        int, typer.Option(min=0, help="How many queries to show with their pictures and answers.")
+    ] = 200,
+    thumbs: Annotated[
+        Thumbs,
+        typer.Option(
+            help="`embed`: pictures in the file itself, and beside it only what is over 16 MB; "
+            "`beside`: all in the folder report_files."
+        ),
+    ] = Thumbs.EMBED,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published/--no-published", help="Show the rows of the paper's Table 4 beside one's own."
+        ),
+    ] = True,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Put runs into one report that are not comparable; it says so.")
+    ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Write the report again whenever verdicts were added, until Ctrl-C (exit 0)."
+        ),
+    ] = False,
 ) -> None:
     """Write one HTML file with tables, plots and a gallery; it opens without a network.
 
-    Example:  mmrad report runs
+    Example:  mmrad report runs --watch
     """
-    from mmrad.bench import Run
-    from mmrad.report import write_report
+    from mmrad.report.page import ReportWriter
+    from mmrad.report.watch import load_runs, watch
 
-    folders = sorted(path.parent for path in runs.glob("*/run.json"))
-    if not folders:
-        raise DataError(
-            f"{runs}: no runs in it; make one with  mmrad bench CORPUS --model MODEL --out {runs}"
-        )
-    written = write_report(
-        [Run.load(folder) for folder in folders], out or runs / "report.html", gallery=gallery
+    writer = ReportWriter(
+        out or runs / "report.html",
+        gallery=gallery,
+        beside=thumbs is Thumbs.BESIDE,
+        published=published,
+        mixed=mixed,
     )
-    typer.echo(f"wrote {written}")
+    if not follow:
+        typer.echo(f"wrote {writer.write(load_runs(runs))}")
+        return
+    typer.echo(f"watching {runs}; Ctrl-C ends it")
+    try:
+        watch(runs, writer, typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped watching")

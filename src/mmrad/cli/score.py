@@ -164,7 +164,6 @@ def _table(
     runs: list[Run], folder: Path, by: By, iou: float, published: bool, compare: str | None, mixed: bool
 ) -> Table:
     from mmrad.report import tables
-    from mmrad.report.published import published_rows
 
     if compare:
         return tables.comparison(runs, _named(runs, folder, compare), iou=iou, mixed=mixed)
@@ -174,7 +173,7 @@ def _table(
         return tables.details(runs, mixed=mixed)
     return tables.leaderboard(
         runs,
-        published=published_rows() if published else (),
+        published=published,
         iou=iou,
         by_category=by is By.CATEGORY,
         mixed=mixed,

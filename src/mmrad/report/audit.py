@@ -8,8 +8,8 @@ from typing import Any
 from mmrad.corpus import Corpus
 from mmrad.curate.audit import Audit, Case
 from mmrad.files import write_text
-from mmrad.report.gallery import Thumbnails
 from mmrad.report.html import render
+from mmrad.report.thumbnails import Thumbnails
 from mmrad.sample import Sample
 
 FILE_NAME = "audit.html"

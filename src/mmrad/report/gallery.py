@@ -1,10 +1,7 @@
-"""The pairs that the report shows: which ones, their thumbnails, and what each run said of them."""
+"""The queries that the report shows: which ones, their thumbnails, and what each run said of them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import random
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -12,49 +9,19 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from mmrad.answer import parse
 from mmrad.bench import Run
+from mmrad.box import iou_matrix
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.image import read_image
 from mmrad.report.outcome import OUTCOMES, judge
-from mmrad.sample import Region, Sample, Verdict
+from mmrad.report.thumbnails import Thumbnails
+from mmrad.sample import Pair, Region, Sample, Verdict
 
-_JPEG_QUALITY = 76
 _WORST_FIRST = [kind.key for kind in reversed(OUTCOMES)]
 
-
-class Thumbnails:
-    """JPEG thumbnails as data URIs; equal pictures are kept once.
-
-    Args:
-        side: Longest side in pixels.
-    """
-
-    def __init__(self, side: int) -> None:
-        self.side = side
-        self.uris: dict[str, str] = {}
-        self._keys: dict[Path, str] = {}
-
-    def add(self, path: Path) -> str:
-        """Read an image and keep its thumbnail.
-
-        Returns:
-            Its key in `uris`.
-
-        Raises:
-            DataError: When the file is no readable image.
-        """
-        if path not in self._keys:
-            picture = Image.fromarray(read_image(path))
-            picture.thumbnail((self.side, self.side), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            picture.save(buffer, format="JPEG", quality=_JPEG_QUALITY, optimize=True)
-            key = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
-            uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-            self._keys[path] = self.uris.setdefault(key, uri) and key
-        return self._keys[path]
+Columns = dict[str, list[Any]]
+"""Values by name, one list a column, all of one length: far smaller as JSON than a record for each row."""
 
 
 def choose(runs: Sequence[Run], limit: int) -> list[tuple[Sample, Corpus]]:
@@ -66,13 +33,16 @@ def choose(runs: Sequence[Run], limit: int) -> list[tuple[Sample, Corpus]]:
 
     Returns:
         The chosen queries, outcomes alternating, each with the corpus it belongs to; the same on every call.
+        One that no run has come to is not among them.
     """
     queries = {sample.id: (sample, run.corpus) for run in runs for sample in run.samples}
     asked = _asked(runs)
     groups: dict[str, dict[tuple[str, str], list[str]]] = {}
     for key in random.Random(0).sample(sorted(queries), len(queries)):
         sample = queries[key][0]
-        said = [judge(sample, runs[run].verdicts.get(key))[0] for run in asked[key]]
+        said = [judge(sample, runs[run].verdicts[key])[0] for run in asked[key] if key in runs[run].verdicts]
+        if not said:
+            continue
         worst = groups.setdefault(min(said, key=_WORST_FIRST.index), {})
         worst.setdefault((sample.source, sample.category), []).append(key)
     chosen = _in_turn([_in_turn(categories.values()) for categories in groups.values()])[:limit]
@@ -84,16 +54,6 @@ def _in_turn(groups: Iterable[Sequence[str]]) -> list[str]:
     return [key for turn in zip_longest(*groups) for key in turn if key is not None]
 
 
-def items(runs: Sequence[Run], limit: int, thumbnails: Thumbnails) -> list[dict[str, Any]]:
-    """The gallery as plain JSON values; images are added to `thumbnails`."""
-    asked = _asked(runs)
-    return [
-        _item(sample, corpus, thumbnails)
-        | {"answers": [_answer(run, sample, runs[run].verdicts.get(sample.id)) for run in asked[sample.id]]}
-        for sample, corpus in choose(runs, limit)
-    ]
-
-
 def _asked(runs: Sequence[Run]) -> dict[str, list[int]]:
     """Which runs, by number, have each query."""
     asked: dict[str, list[int]] = {}
@@ -103,45 +63,110 @@ def _asked(runs: Sequence[Run]) -> dict[str, list[int]]:
     return asked
 
 
-def _item(sample: Sample, corpus: Corpus, thumbnails: Thumbnails) -> dict[str, Any]:
-    pair = corpus.pairs([sample], references=int(sample.id in corpus.references))[0]
+def gallery(runs: Sequence[Run], limit: int, thumbnails: Thumbnails) -> dict[str, Any]:
+    """The gallery as plain JSON values; images are added to `thumbnails`.
+
+    Returns:
+        `queries`: columns, one row a query; `answers`: for each run columns with the same rows.
+    """
+    chosen = choose(runs, limit)
+    pairs = [_pair(sample, corpus) for sample, corpus in chosen]
+    thumbnails.add_all(path for pair in pairs for path in (pair.image, *pair.references))
+    samples = [pair.sample for pair in pairs]
+    return {
+        "queries": _columns([_query(pair, thumbnails) for pair in pairs]),
+        "answers": [_columns(_answers(run, samples)) for run in runs],
+    }
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> Columns:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _pair(sample: Sample, corpus: Corpus) -> Pair:
+    return corpus.pairs([sample], references=int(sample.id in corpus.references))[0]
+
+
+def _query(pair: Pair, thumbnails: Thumbnails) -> dict[str, Any]:
+    sample = pair.sample
     return {
         "id": sample.id,
         "source": sample.source,
         "category": sample.category,
-        "size_wh": sample.size_wh,
+        "size": sample.size_wh,
         "truth": [_region(region) for region in sample.regions],
         "query": _picture(pair.image, thumbnails),
         "reference": _picture(pair.references[0], thumbnails) if pair.references else None,
     }
 
 
-def _picture(path: Path, thumbnails: Thumbnails) -> dict[str, str]:
-    """A picture that cannot be read must not cost the report; the page says why it is missing."""
+def _picture(path: Path, thumbnails: Thumbnails) -> str | dict[str, str]:
+    """The key of a thumbnail; a picture that cannot be read must not cost the report, so it says why."""
     try:
-        return {"image": thumbnails.add(path), "file": path.name}
+        return thumbnails.add(path)
     except DataError as error:
-        return {"problem": str(error), "file": path.name}
+        return {"problem": str(error)}
 
 
-def _answer(run: int, sample: Sample, verdict: Verdict | None) -> dict[str, Any]:
+def _answers(run: Run, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    asked = {sample.id for sample in run.samples}
+    return [_answer(s, run.verdicts.get(s.id), asked=s.id in asked) for s in samples]
+
+
+def _answer(sample: Sample, verdict: Verdict | None, *, asked: bool) -> dict[str, Any]:
+    """What a run said of a query; all is None when the query is not among the run's."""
     outcome, hits, found = judge(sample, verdict)
-    if verdict is None:
-        return {"run": run, "outcome": outcome, "status": "missing", "detail": "not asked yet", "regions": []}
-    return {
-        "run": run,
-        "outcome": outcome,
-        "status": verdict.status,
-        "detail": verdict.detail,
-        "anomalous": verdict.anomalous,
-        "score": verdict.score if verdict.score is not None and isfinite(verdict.score) else None,
-        "seconds": verdict.usage.seconds,
-        "think": verdict.think,
-        "raw": "" if verdict.status == "ok" else verdict.raw_text,
-        "regions": [_region(region) | {"hit": i in hits} for i, region in enumerate(verdict.regions)],
-        "found": sorted(found),
-    }
+    answer: dict[str, Any] = dict.fromkeys(
+        ("outcome", "status", "detail", "regions", "found", "iou", "score", "seconds", "think", "around")
+    )
+    if asked:
+        answer["outcome"] = outcome
+    if asked and verdict:
+        spoken = _spoken(verdict)
+        answer |= {
+            "status": verdict.status,
+            "detail": verdict.detail,
+            "regions": [
+                [*_region(region), int(i in hits), _best_iou(region, sample.regions), spoken[i]]
+                for i, region in enumerate(verdict.regions)
+            ],
+            "found": sorted(found),
+            "iou": _mean_iou(sample, verdict),
+            "score": verdict.score if verdict.score is not None and isfinite(verdict.score) else None,
+            "seconds": verdict.usage.seconds,
+            "think": verdict.think,
+            "around": _around(verdict),
+        }
+    return answer
 
 
-def _region(region: Region) -> dict[str, Any]:
-    return {"box": region.box.xyxy, "label": region.label}
+def _around(verdict: Verdict) -> list[str]:
+    """The answer as it came, in parts between which the reasoning stands, or whole when it does not."""
+    return verdict.raw_text.split(verdict.think, 1) if verdict.think else [verdict.raw_text]
+
+
+def _spoken(verdict: Verdict) -> list[list[float] | None]:
+    """Each region's box as the text has it, in the model's own coordinates; None where it cannot be told."""
+    instances = parse(verdict.raw_text).instances if verdict.regions else ()
+    if [instance.label for instance in instances] != [region.label for region in verdict.regions]:
+        return [None] * len(verdict.regions)  # boxes outside the image were dropped, or it was no text
+    return [list(instance.box.xyxy) for instance in instances]
+
+
+def _mean_iou(sample: Sample, verdict: Verdict) -> float | None:
+    """Mean over the true places of the best overlap with a predicted one; None where none is to be found."""
+    if not sample.regions or not verdict.anomalous:
+        return None
+    overlaps = [_best_iou(region, verdict.regions) for region in sample.regions]
+    return round(sum(overlaps) / len(overlaps), 3)
+
+
+def _best_iou(region: Region, others: Sequence[Region]) -> float:
+    if not others:
+        return 0.0
+    return round(float(iou_matrix([region.box], [other.box for other in others]).max()), 3)
+
+
+def _region(region: Region) -> list[Any]:
+    """Label and corners, in pixels of the image."""
+    return [region.label, *(round(value, 1) for value in region.box.xyxy)]

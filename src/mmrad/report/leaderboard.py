@@ -10,7 +10,7 @@ from mmrad.bench import Run
 from mmrad.metrics import Group, Repeats, Scores, repeats, score
 from mmrad.report.comparable import SHORT, Identity, check_comparable, identity, scorer_note
 from mmrad.report.markup import Cell, Column, Row, Table, figure_cell, with_best
-from mmrad.report.published import PUBLISHED_IOU, PublishedRow
+from mmrad.report.published import PUBLISHED_IOU, PublishedRow, rows_beside
 
 _PUBLISHED_FIGURES = (
     "det_accuracy", "det_recall", "det_precision", "loc_accuracy", "loc_recall", "loc_precision",
@@ -54,7 +54,7 @@ class _Entry:
 def leaderboard(
     runs: Sequence[Run],
     *,
-    published: Sequence[PublishedRow] = (),
+    published: bool = False,
     scores: Sequence[Scores] | None = None,
     iou: float = PUBLISHED_IOU,
     by_category: bool = False,
@@ -66,8 +66,8 @@ def leaderboard(
 
     Args:
         runs: The runs.
-        published: Rows of the paper, shown under one's own in the sections of their sources and marked. They
-            are at IoU 0.1, and of sources; beside anything else they are left out.
+        published: Whether the paper's rows stand under one's own in the sections of their sources, marked.
+            They are at IoU 0.1, and of sources; beside anything else they are left out.
         scores: The scores of the runs where they are known already.
         iou: From this IoU on, a place is found; one of `mmrad.metrics.IOU_THRESHOLDS`.
         by_category: Whether sections are categories.
@@ -80,13 +80,12 @@ def leaderboard(
     entries = _entries(runs, scores or [score(run.samples, run.verdicts) for run in runs])
     names = (*SHOWN, *(f"iou{iou}_{name}" for name in SHOWN))
     groups = [entry.groups(by_category=by_category) for entry in entries]
-    beside = () if by_category or iou != PUBLISHED_IOU else published
+    published = published and not by_category and iou == PUBLISHED_IOU
     rows: list[Row] = []
     for key in dict.fromkeys(key for one in groups for key in one):
         own = [_leader(e, key, one[key], names) for e, one in zip(entries, groups, strict=True) if key in one]
-        adapter = _adapter(entries, key[0])
         rows += with_best(own)
-        rows += _published(key[0], [row for row in beside if row.source == adapter])
+        rows += _published(key[0], _beside(entries, key[0])) if published else []
     return Table(
         title=f"Anomaly detection and localization at IoU ≥ {iou:g} by "
         f"{'category' if by_category else 'source'}, in percent.",
@@ -114,10 +113,10 @@ def _variant(run: Run) -> str:
     return str(run.info.about.get("variant_of") or run.info.name)
 
 
-def _adapter(entries: Sequence[_Entry], source: str) -> str:
-    """What reads a source, which tells the paper's datasets under whatever name they were built."""
+def _beside(entries: Sequence[_Entry], source: str) -> list[PublishedRow]:
+    """The published rows about a source, under whatever name it was built."""
     run = next(entry.runs[0] for entry in entries if source in entry.identity.tasks)
-    return run.corpus.manifest.sources[source].adapter
+    return rows_beside(run.corpus, source)
 
 
 def _leader(entry: _Entry, key: _Key, groups: Sequence[Group], names: Sequence[str]) -> Row:

@@ -9,7 +9,7 @@ from typing import Literal
 from mmrad.box import Box, match
 from mmrad.sample import Region, Sample, Verdict
 
-Outcome = Literal["right", "partly", "wrong_place", "missed", "false_alarm", "unanswered"]
+Outcome = Literal["right", "partly", "wrong_place", "missed", "false_alarm", "unanswered", "not_asked"]
 
 IOU_THRESHOLD = 0.1
 """From this overlap on, a predicted and a true place are the same place."""
@@ -17,20 +17,24 @@ IOU_THRESHOLD = 0.1
 
 @dataclass(frozen=True, slots=True)
 class OutcomeKind:
-    """How an outcome is called and explained in the report."""
+    """How an outcome is called, signed and explained in the report."""
 
     key: Outcome
     name: str
+    glyph: str
     meaning: str
 
 
 OUTCOMES = (
-    OutcomeKind("right", "Right", "judged correctly, and every place found without a false one"),
-    OutcomeKind("partly", "Partly found", "rightly called anomalous; some place missed or falsely added"),
-    OutcomeKind("wrong_place", "Wrong place", "rightly called anomalous, but no true place was found"),
-    OutcomeKind("missed", "Missed", "anomalous, called normal"),
-    OutcomeKind("false_alarm", "False alarm", "normal, called anomalous"),
-    OutcomeKind("unanswered", "No judgement", "unreadable, refused, cut off, failed or not asked"),
+    OutcomeKind("right", "Right", "✓", "judged correctly, and every place found without a false one"),
+    OutcomeKind(
+        "partly", "Partly found", "½", "rightly called anomalous; some place missed or falsely added"
+    ),
+    OutcomeKind("wrong_place", "Wrong place", "↗", "rightly called anomalous, but no true place was found"),
+    OutcomeKind("missed", "Missed", "✗", "anomalous, called normal"),
+    OutcomeKind("false_alarm", "False alarm", "!", "normal, called anomalous"),
+    OutcomeKind("unanswered", "No judgement", "?", "unreadable, refused, cut off or failed"),
+    OutcomeKind("not_asked", "Not asked yet", "…", "the run has not come to it"),
 )
 
 
@@ -46,7 +50,9 @@ def judge(sample: Sample, verdict: Verdict | None) -> tuple[Outcome, frozenset[i
         that were found.
     """
     nothing: frozenset[int] = frozenset()
-    if verdict is None or verdict.anomalous is None:
+    if verdict is None:
+        return "not_asked", nothing, nothing
+    if verdict.anomalous is None:
         return "unanswered", nothing, nothing
     if not verdict.anomalous:
         return ("missed" if sample.anomalous else "right"), nothing, nothing

@@ -13,7 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from mmrad.corpus import Corpus
 from mmrad.errors import DataError
+from mmrad.sources import ADAPTERS
 
 PUBLISHED_IOU = 0.1
 """From this IoU on a box was right in the paper (section 5.2)."""
@@ -57,6 +59,18 @@ class PublishedRow(BaseModel):
     def source(self) -> str:
         """The adapter that reads the dataset, which is also what its source is called by default."""
         return SOURCES[self.dataset]
+
+
+def rows_beside(corpus: Corpus, source: str) -> list[PublishedRow]:
+    """The rows about the dataset that a source of a corpus is; none where it only has the dataset's layout.
+
+    A source with a licence of its own (`mmrad.toml` in its root), such as made-up products, is another.
+    """
+    info = corpus.manifest.sources[source]
+    adapter = ADAPTERS.get(info.adapter)
+    if adapter is None or info.licence != adapter.licence:
+        return []
+    return [row for row in published_rows() if row.source == adapter.name]
 
 
 @cache

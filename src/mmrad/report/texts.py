@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import random
 import re
 from collections import Counter
@@ -13,14 +11,12 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from mmrad.answer import parse
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.files import write_text
-from mmrad.report.gallery import Thumbnails
-from mmrad.report.html import asset, render
+from mmrad.report.html import render, scripts
+from mmrad.report.thumbnails import Thumbnails
 from mmrad.sample import Reasoning, Sample
 from mmrad.teach import read_texts
 from mmrad.teach.reverify import PassRates, Rate
@@ -107,7 +103,7 @@ def write_text_diff(
     ]
     shown = _drawn(cases, limit)
     thumbnails = Thumbnails(thumb)
-    script = asset("texts.js")
+    script, digest = scripts("texts.js")
     page = render(
         "texts.html.j2",
         corpus=corpus.path.resolve().name,
@@ -123,8 +119,8 @@ def write_text_diff(
             name for name in CHECKS if any(name in _failed(text) for case in shown for text in case.texts)
         ],
         pictures=thumbnails.uris,
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script=script,
+        script_hash=digest,
     )
     path = out if out.suffix == ".html" else out / FILE_NAME
     write_text(path, page)
