@@ -188,6 +188,7 @@ def test_a_wrong_model_is_named(pairs: list[Pair]) -> None:
         ("gpt-4", "gpt-4-0613", True),
         ("claude-opus-4", "claude-opus-4-20250514", True),
         ("gemini-2.5-flash", "gemini-2.5-flash-09-2025", True),
+        ("qwen", "qwen@main", True),
         ("gpt-4o", "gpt-4o-mini", False),
         ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
         ("claude-opus-4", "claude-opus-4-1", False),

@@ -105,7 +105,6 @@ def test_a_foreign_server_gives_the_answers_that_we_give_ourselves(served: Serve
         concurrency=2,
         timeout=MOST_SECONDS,
         retries=0,
-        reported_as=(f"{served.model}@main",),  # it adds the revision
     )
     ours = dict(LocalInspector(served.model, settings).inspect(pairs))
     theirs = dict(ChatInspector(endpoint, settings).inspect(pairs))
@@ -122,7 +121,7 @@ def test_a_foreign_server_gives_the_answers_that_we_give_ourselves(served: Serve
 
 def test_a_parameter_that_it_does_not_take_can_be_left_out(served: Served, pairs: list[Pair]) -> None:
     settings = InspectionSettings(min_p=0.1, temperature=1.0, max_tokens=4)
-    endpoint = Endpoint(served.model, served.base_url, retries=0, reported_as=(f"{served.model}@main",))
+    endpoint = Endpoint(served.model, served.base_url, retries=0)
     [(_, verdict)] = ChatInspector(endpoint, settings).inspect(pairs[:1])
     assert verdict.status == "failed" and "422" in verdict.detail
     [(_, verdict)] = ChatInspector(endpoint, settings, rejects=("min_p",)).inspect(pairs[:1])

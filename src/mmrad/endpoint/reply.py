@@ -13,7 +13,7 @@ from mmrad.sample import Usage
 
 ReplyStatus = Literal["ok", "truncated", "empty", "refused", "wrong_model", "failed"]
 
-_SNAPSHOT = re.compile(r"(?:-(?:\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{3,8}))?")
+_SNAPSHOT = re.compile(r"(?:-(?:\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{3,8})|@[\w.-]+)?")
 _SHOWN = 300
 
 
@@ -135,8 +135,9 @@ def is_same_model(asked: str, reported: str, reported_as: Sequence[str] = ()) ->
     """Whether the model a reply reports is the one that was asked.
 
     It is when the names are equal, or when the reported one is the asked one plus a snapshot: a hyphen and a
-    date or a number of at least three digits (`gpt-4o` and `gpt-4o-2024-08-06`). `gpt-4o-mini` is not
-    `gpt-4o`, and `claude-opus-4-1` is not `claude-opus-4`.
+    date or a number of at least three digits (`gpt-4o` and `gpt-4o-2024-08-06`), or an @ and a revision, as
+    `transformers serve` reports it. `gpt-4o-mini` is not `gpt-4o`, and `claude-opus-4-1` is not
+    `claude-opus-4`.
 
     Args:
         asked: The model that was asked.
