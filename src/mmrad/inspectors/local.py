@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,13 @@ from transformers import (
 
 from mmrad.coordinates import CoordinateSpace
 from mmrad.endpoint import Price
-from mmrad.errors import DataError, ProviderError
-from mmrad.inspectors.base import InspectionSettings, failed_verdict, verdict_from_text
+from mmrad.errors import ProviderError
+from mmrad.inspectors.base import InspectionSettings, verdict_from_text
+from mmrad.inspectors.batches import Asked, in_batches
 from mmrad.inspectors.chat import encode
 from mmrad.inspectors.families import family_of
 from mmrad.inspectors.plan import Plan, plan_of
-from mmrad.inspectors.seeds import seed_of
-from mmrad.prompt import Message
 from mmrad.sample import Pair, Usage, Verdict
-from mmrad.view import View
 
 _VISION_TOKENS = (
     "image_token_id",
@@ -127,22 +125,10 @@ class LocalInspector:
 
     def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Yield `(index into pairs, verdict)` batch by batch."""
-        asked: list[_Asked] = []
-        for index, pair in enumerate(pairs):
-            try:
-                messages, view = self.settings.ask(pair)
-            except DataError as error:
-                yield index, failed_verdict("failed", str(error))
-                continue
-            asked.append(_Asked(index, seed_of(self.settings.seed, pair.sample.id), messages, view))
-            if len(asked) == self.batch_size:
-                yield from self._answer(asked)
-                asked = []
-        if asked:
-            yield from self._answer(asked)
+        yield from in_batches(self.settings, pairs, self.batch_size, self._answer)
 
     @torch.inference_mode()
-    def _answer(self, asked: Sequence[_Asked]) -> Iterator[tuple[int, Verdict]]:
+    def _answer(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Verdict]]:
         started = time.perf_counter()
         self._processor.tokenizer.padding_side = "left"
         conversations = [one.messages for one in asked]
@@ -198,14 +184,6 @@ class LocalInspector:
         count = next((index for index, token in enumerate(tokens) if token in self._ends), None)
         text = self._processor.tokenizer.decode(tokens[:count], skip_special_tokens=True)
         return text, len(tokens) if count is None else count, count is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    index: int
-    seed: int
-    messages: list[Message]
-    view: View
 
 
 def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any, Any]:

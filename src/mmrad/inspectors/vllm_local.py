@@ -12,7 +12,7 @@ import importlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,14 @@ from mmrad.coordinates import CoordinateSpace
 from mmrad.endpoint import Price, Reply
 from mmrad.endpoint.messages import to_openai
 from mmrad.endpoint.reply import Chance, Token
-from mmrad.errors import DataError, MissingExtraError, ProviderError
+from mmrad.errors import MissingExtraError, ProviderError
 from mmrad.inspectors.base import InspectionSettings, failed_verdict
+from mmrad.inspectors.batches import Asked, in_batches
 from mmrad.inspectors.families import UNCHANGED, family_of
 from mmrad.inspectors.plan import Plan, plan_of
 from mmrad.inspectors.reply import verdict_from_reply
-from mmrad.inspectors.seeds import seed_of
-from mmrad.prompt import Message
 from mmrad.sample import Pair, Usage, Verdict
-from mmrad.view import FACTOR, View
+from mmrad.view import FACTOR
 
 TOP_LOGPROBS = 20
 CHUNK = 64
@@ -117,21 +116,9 @@ class VLLMInspector:
 
     def inspect(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Verdict]]:
         """Yield `(index into pairs, verdict)` chunk by chunk."""
-        asked: list[_Asked] = []
-        for index, pair in enumerate(pairs):
-            try:
-                messages, view = self.settings.ask(pair)
-            except DataError as error:
-                yield index, failed_verdict("failed", str(error))
-                continue
-            asked.append(_Asked(index, seed_of(self.settings.seed, pair.sample.id), messages, view))
-            if len(asked) == CHUNK:
-                yield from self._answer(asked)
-                asked = []
-        if asked:
-            yield from self._answer(asked)
+        yield from in_batches(self.settings, pairs, CHUNK, self._answer)
 
-    def _answer(self, asked: Sequence[_Asked]) -> Iterator[tuple[int, Verdict]]:
+    def _answer(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Verdict]]:
         started = time.perf_counter()
         try:
             outputs = self._llm.chat(
@@ -161,14 +148,6 @@ class VLLMInspector:
             max_tokens=settings.max_tokens,
             logprobs=TOP_LOGPROBS if self.logprobs else None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    index: int
-    seed: int
-    messages: list[Message]
-    view: View
 
 
 def _digest(file: Path) -> bytes:
