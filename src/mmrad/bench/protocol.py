@@ -92,12 +92,15 @@ class Benchmark:
         recipe: Who is asked, how, and on what.
         out: Folder of the runs.
         means: What it is carried out with.
+
+    Attributes:
+        cache: The response cache while and after it was used.
     """
 
     def __init__(self, corpus: Corpus, recipe: BenchRecipe, out: Path, means: Means | None = None) -> None:
         self.corpus, self.recipe, self.out = corpus, recipe, out
         self.means = means or Means()
-        self._cache: ResponseCache | None = None
+        self.cache: ResponseCache | None = None
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Iterator[Outcome]:
         """Ask everybody, one after the other; called again, it goes on where it stopped.
@@ -115,7 +118,7 @@ class Benchmark:
         if self.means.cache is None:
             yield from self._run(progress)
             return
-        with ResponseCache(self.means.cache) as self._cache:
+        with ResponseCache(self.means.cache) as self.cache:
             yield from self._run(progress)
 
     def _run(self, progress: Callable[[Progress], None] | None) -> Iterator[Outcome]:
@@ -223,7 +226,7 @@ class Benchmark:
             temperature=entry.temperature,
             batch_size=entry.batch_size,
             concurrency=entry.concurrency,
-            cache=self._cache if cached else None,
+            cache=self.cache if cached else None,
             max_cost=spending,
             batch_state=self.out / file_name(name) / "batches.jsonl" if entry.batch else None,
         )

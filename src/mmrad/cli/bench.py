@@ -20,7 +20,7 @@ from mmrad.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
     from mmrad.bench import Progress, Run
-    from mmrad.bench.protocol import Intent
+    from mmrad.bench.protocol import Benchmark, Intent, Outcome
     from mmrad.bench.recipe import BenchRecipe
     from mmrad.metrics import Figure
 
@@ -173,7 +173,7 @@ def _warn_of_retirements(recipe: BenchRecipe, models: Path | None) -> None:
             typer.secho(f"caution: {warning}", fg="yellow", err=True)
 
 
-def _run(benchmark: Any, *, as_json: bool) -> None:
+def _run(benchmark: Benchmark, *, as_json: bool) -> None:
     outcomes = []
     with LivePanel("bench") as panel:
         for outcome in benchmark.run(lambda progress: panel.show(state_of(progress))):
@@ -183,6 +183,8 @@ def _run(benchmark: Any, *, as_json: bool) -> None:
                 typer.echo(f"{outcome.name}: {said}")
             if outcome.problem:
                 typer.secho(f"{outcome.name}: {outcome.problem}", fg="red", err=True)
+    if benchmark.cache:
+        typer.echo(benchmark.cache.describe(), err=True)
     if as_json:
         typer.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2))
     troubled = [outcome.name for outcome in outcomes if outcome.problem]
@@ -202,7 +204,7 @@ def state_of(progress: Progress) -> State:
     return State(progress.run, progress.done, progress.total, progress.dollars, unanswered, reasons)
 
 
-def _record(outcome: Any) -> dict[str, Any]:
+def _record(outcome: Outcome) -> dict[str, Any]:
     from mmrad.metrics import score
 
     run = outcome.run

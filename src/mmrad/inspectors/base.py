@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from mmrad.answer import Answer, Instance, parse
 from mmrad.coordinates import CoordinateSpace, to_view
-from mmrad.errors import DataError
-from mmrad.image import read_image
 from mmrad.prompt import Message, Prompts, load_prompts
 from mmrad.sample import Pair, Region, ScoreKind, Status, Usage, Verdict
-from mmrad.view import Budget, View, make_view
+from mmrad.view import Budget, View, read_view
 
 
 class Inspector(Protocol):
@@ -90,14 +89,21 @@ class InspectionSettings:
             "confidence": self.confidence,
         }
 
-    def ask(self, pair: Pair) -> tuple[list[Message], View]:
+    def ask(
+        self, pair: Pair, reference_view: Callable[[Path], View] | None = None
+    ) -> tuple[list[Message], View]:
         """The messages for a pair, and the view of the query, with which the answer is read.
+
+        Args:
+            pair: The pair.
+            reference_view: Reads the view of a reference, see `view_reader`; by default each is read anew.
 
         Raises:
             DataError: When an image cannot be read or has no view; the message names it.
         """
-        query = self._view(pair.image)
-        references = [self._view(path) for path in pair.references]
+        query = read_view(pair.image, self.budget)
+        read = reference_view or (lambda path: read_view(path, self.budget))
+        references = [read(path) for path in pair.references]
         labels = self.domain_knowledge.get(pair.sample.category)
         knowledge = (pair.sample.category, labels) if labels else None
         messages = self.prompts.inspection(
@@ -109,12 +115,6 @@ class InspectionSettings:
             confidence=self.confidence,
         )
         return messages, query
-
-    def _view(self, path: Any) -> View:
-        try:
-            return make_view(read_image(path), self.budget)
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
 
 
 def verdict_from_text(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mmrad.endpoint import Endpoint, ResponseCache, Spending
@@ -17,8 +18,12 @@ from mmrad.inspectors.base import InspectionSettings, failed_verdict
 from mmrad.inspectors.plan import Plan, plan_of
 from mmrad.inspectors.reply import verdict_from_reply
 from mmrad.sample import Pair, Verdict
+from mmrad.view import View, view_reader
 
 TOP_LOGPROBS = 20
+
+KEPT_REFERENCES = 64
+"""Views of references that are kept, since one reference serves many queries."""
 
 NOT_OF_INSPECT = ("min_p", "logprobs", "top_logprobs")
 """Parameters that inspect-ai has no name for, or whose outcome it does not hand back here."""
@@ -98,16 +103,20 @@ class ChatInspector:
             ProviderError: When nothing has been answered and every pair would fail the same way.
             BudgetReached: When all that was begun is in and the cap leaves pairs unasked.
         """
+        reference_view = view_reader(self.settings.budget, keep=KEPT_REFERENCES)
 
         async def one(chat: Chat, index: int) -> tuple[int, Verdict | None]:
             try:
-                return index, await self._ask(chat, pairs[index])
+                return index, await self._ask(chat, pairs[index], reference_view)
             except DataError as error:
                 return index, failed_verdict("failed", str(error))
 
+        # While requests are under way, the next pairs are prepared; an endpoint's client limits the requests.
+        ahead = self.model.concurrency
+        ahead += ahead // 4 if isinstance(self.model, Endpoint) else 0
         self.allowance.begin()
         unasked = 0
-        for index, verdict in in_background(len(pairs), one, self._connect, self.model.concurrency):
+        for index, verdict in in_background(len(pairs), one, self._connect, ahead):
             if verdict:
                 yield index, verdict
             else:
@@ -115,11 +124,11 @@ class ChatInspector:
         if unasked:
             raise self.allowance.reached(unasked, len(pairs))
 
-    async def _ask(self, chat: Chat, pair: Pair) -> Verdict | None:
+    async def _ask(self, chat: Chat, pair: Pair, reference_view: Callable[[Path], View]) -> Verdict | None:
         """The verdict; None when the cap leaves no money for it."""
         if self.allowance.closed:
             return None
-        messages, view = await asyncio.to_thread(self.settings.ask, pair)
+        messages, view = await asyncio.to_thread(self.settings.ask, pair, reference_view)
         estimate = self.allowance.estimate(messages)
         if not await self.allowance.wait_and_take(estimate):
             return None
