@@ -227,3 +227,15 @@ def test_a_damaged_file_beside_the_weights_is_told(tmp_path: Path) -> None:
     (tmp_path / "mmrad.json").write_text('{"prompts": "brief", "max_pixel": 3}')
     with pytest.raises(DataError, match=r"mmrad\.json"):
         make_inspector(str(tmp_path), InspectionSettings())
+
+
+def test_rates_are_those_of_the_endpoint() -> None:
+    made = make_inspector(
+        "m", InspectionSettings(), base_urls=["http://127.0.0.1:1/v1"], requests_per_minute=30.0
+    )
+    assert isinstance(made, ChatInspector) and isinstance(made.model, Endpoint)
+    assert (made.model.requests_per_minute, made.model.tokens_per_minute) == (30.0, None)
+    unpaced = make_inspector("m", InspectionSettings(), base_urls=["http://127.0.0.1:1/v1"])
+    assert made.key() == unpaced.key(), "how fast one asks changes no answer"
+    with pytest.raises(UsageError, match="paces its requests itself"):
+        make_inspector("openai/x", InspectionSettings(), provider="inspect", tokens_per_minute=1.0)

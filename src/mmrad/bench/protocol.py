@@ -226,6 +226,8 @@ class Benchmark:
             temperature=entry.temperature,
             batch_size=entry.batch_size,
             concurrency=entry.concurrency,
+            requests_per_minute=entry.requests_per_minute,
+            tokens_per_minute=entry.tokens_per_minute,
             cache=self.cache if cached else None,
             max_cost=spending,
             batch_state=self.out / file_name(name) / "batches.jsonl" if entry.batch else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from mmrad.coordinates import CoordinateSpace
 from mmrad.recipe import Table, read_recipe
@@ -39,6 +39,8 @@ class Entry(Table):
         seed: Seed of sampling, and of the choice of samples under a limit.
         repeats: How often everything is asked; each time with the next seed.
         concurrency: Requests at once to an endpoint.
+        requests_per_minute: Most requests a minute to an endpoint; None for no limit.
+        tokens_per_minute: Most tokens a minute, read and written; None for no limit.
         batch_size: Queries at once for a local model.
         batch: Whether the provider's batch API is used.
     """
@@ -61,6 +63,8 @@ class Entry(Table):
     seed: int = 0
     repeats: PositiveInt = 1
     concurrency: PositiveInt = 16
+    requests_per_minute: PositiveFloat | None = None
+    tokens_per_minute: PositiveFloat | None = None
     batch_size: PositiveInt = 16
     batch: bool = False
 

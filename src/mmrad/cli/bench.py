@@ -100,6 +100,12 @@ def bench(
         Path | None, typer.Option(help="TOML file with your own entries of the catalogue.")
     ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Requests at once to an endpoint.")] = None,
+    requests_per_minute: Annotated[
+        float | None, typer.Option(help="Most requests a minute to an endpoint.")
+    ] = None,
+    tokens_per_minute: Annotated[
+        float | None, typer.Option(help="Most tokens a minute, read and written.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Queries at once for a local model.")] = None,
     batch: Annotated[
         bool | None, typer.Option("--batch", help="Use the provider's batch API: slower, often half price.")
@@ -141,6 +147,8 @@ def bench(
         base_urls=base_url,
         provider=provider and provider.value,
         concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
         batch_size=batch_size,
         batch=batch,
         seed=seed,

@@ -57,6 +57,8 @@ def make_inspector(
     temperature: float | None = None,
     batch_size: int = 16,
     concurrency: int = 16,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
     cache: ResponseCache | None = None,
     max_cost: float | Spending | None = None,
     batch_state: Path | None = None,
@@ -94,6 +96,8 @@ def make_inspector(
         temperature: Sampling temperature.
         batch_size: Queries at once for a local model.
         concurrency: Requests at once, at all addresses together.
+        requests_per_minute: Most requests a minute, at all addresses together; for endpoints only.
+        tokens_per_minute: Most tokens a minute, read and written; for endpoints only.
         cache: Answers known before, and where new ones are kept; for endpoints only.
         max_cost: US dollars, or a `Spending` with what was spent before, which several inspectors may share.
         batch_state: Use the batch API, with this journal of batches; it belongs to one run.
@@ -122,7 +126,9 @@ def make_inspector(
         make = _make_vllm if provider == "vllm" else _make_local
         where = settings.space if known else space
         return make(known.api_model if known else model, settings, where, **common)
-    chat = _chat_model(model, known, provider, base_urls, concurrency)
+    chat = _paced(
+        _chat_model(model, known, provider, base_urls, concurrency), requests_per_minute, tokens_per_minute
+    )
     common["logprobs"] = _gives_probabilities(model, chat, known, score)
     return _make_chat(chat, settings, known, cache, max_cost, batch_state, **common)
 
@@ -193,6 +199,16 @@ def _chat_model(
     if known:
         return known.endpoint(concurrency=concurrency, base_urls=base_urls)
     return Endpoint(model, base_urls[0], more_urls=tuple(base_urls[1:]), concurrency=concurrency)
+
+
+def _paced(chat: ChatModel, requests: float | None, tokens: float | None) -> ChatModel:
+    from mmrad.endpoint import Endpoint
+
+    if requests is None and tokens is None:
+        return chat
+    if not isinstance(chat, Endpoint):
+        raise UsageError(f"{chat.model}: inspect-ai paces its requests itself; leave the rate limits out")
+    return replace(chat, requests_per_minute=requests, tokens_per_minute=tokens)
 
 
 def _gives_probabilities(model: str, chat: ChatModel, known: Model | None, score: Score) -> bool:

@@ -44,6 +44,7 @@ class ModelTable(Table):
     model: str
     provider: Literal["openai", "inspect"] = "openai"
     base_url: str | None = None
+    more_urls: tuple[str, ...] = ()
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: PositiveInt = 16
     timeout: PositiveFloat = 120.0
@@ -52,6 +53,10 @@ class ModelTable(Table):
     stream: bool = False
     system: bool = True
     extra: dict[str, Any] | None = None
+    rejects: tuple[str, ...] = ()
+    reported_as: tuple[str, ...] = ()
+    requests_per_minute: PositiveFloat | None = None
+    tokens_per_minute: PositiveFloat | None = None
     price: PriceTable | None = None
 
     def chat_model(self) -> ChatModel:
