@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from late_server import late_server
+from _late_server import late_server
 
 SIDE = 448
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
