@@ -179,7 +179,8 @@ def test_keys_step_and_the_address_follows(written: Path, tmp_path: Path) -> Non
       press("ArrowLeft"); press("ArrowLeft"); log.push(place());
       log.push(new URLSearchParams(location.hash.slice(1)).get("open") === entries[4].id);
       press("b"); press("t"); log.push(document.body.className);
-      byId("close").click(); await later(50); log.push(viewer.open, location.hash);"""
+      const closed = new Promise((done) => viewer.addEventListener("close", done));
+      byId("close").click(); await closed; log.push(viewer.open, location.hash);"""
     assert driven(written, steps, "", tmp_path) == [
         "1", "2", "5", "true", "no-boxes no-truth", "false", "#boxes=0&truth=0",
     ]  # fmt: skip
