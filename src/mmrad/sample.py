@@ -11,6 +11,9 @@ from mmrad.box import Box
 Status = Literal["ok", "unparsed", "truncated", "empty", "refused", "wrong_model", "failed"]
 """How an answer ended. Only `ok` carries a judgement; nothing else is ever read as "normal"."""
 
+RETRIED: tuple[Status, ...] = ("failed", "empty", "wrong_model")
+"""How an answer ended that is asked again on the next run; the others are final answers of the model."""
+
 ScoreKind = Literal["probability", "confidence", "map"]
 """Where a score comes from: P(Yes) of the tokens, a confidence put in words, or an expert's anomaly map.
 

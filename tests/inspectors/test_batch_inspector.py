@@ -10,11 +10,10 @@ import pytest
 
 from batch_servers import BatchServer, completion
 from builders import make_corpus
-from mmrad.bench.runner import RETRIED
 from mmrad.endpoint import Batches, Endpoint, Price, Spending
 from mmrad.errors import BudgetReached, ProviderError
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.batch import AGAIN, BatchInspector
+from mmrad.inspectors.batch import BatchInspector
 from mmrad.inspectors.chat_inspector import ChatInspector
 from mmrad.inspectors.plan import plan_of
 from mmrad.sample import Pair, Verdict
@@ -169,10 +168,6 @@ def test_a_batch_that_fails_as_a_whole_is_raised(pairs: list[Pair], tmp_path: Pa
         pytest.raises(ProviderError, match="no such model"),
     ):
         answers(inspector(server, tmp_path / "state").inspect(pairs))
-
-
-def test_what_is_asked_again_is_what_a_run_asks_again() -> None:
-    assert set(AGAIN) == set(RETRIED)
 
 
 def test_a_kill_while_waiting_loses_nothing(

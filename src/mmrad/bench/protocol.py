@@ -11,7 +11,7 @@ from typing import Any
 from mmrad.bench.progress import Progress
 from mmrad.bench.recipe import BenchRecipe, Entry
 from mmrad.bench.run import INFO_FILE, Run, load_info, price_of, read_lines, spent
-from mmrad.bench.runner import RETRIED, bench
+from mmrad.bench.runner import bench
 from mmrad.corpus import Corpus
 from mmrad.endpoint import Price, ResponseCache, Spending
 from mmrad.errors import BudgetReached, MissingExtraError, ProviderError, UsageError
@@ -21,7 +21,7 @@ from mmrad.inspectors.chat_inspector import ChatInspector
 from mmrad.inspectors.make import BUNDLED, make_inspector
 from mmrad.inspectors.plan import Plan, plan_of
 from mmrad.prompt import load_prompts
-from mmrad.sample import Sample
+from mmrad.sample import RETRIED, Sample
 from mmrad.teach import read_knowledge
 
 
@@ -40,7 +40,7 @@ class Means:
     max_cost: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one run.
 
@@ -137,11 +137,11 @@ class Benchmark:
             answered = self._answered(job.name)
             open_samples = [sample for sample in job.samples if sample.id not in answered]
             pairs = self.corpus.pairs(open_samples, references=job.entry.references)
-            settings = job.settings
-            price: Price | None = Price(0.0, 0.0)  # a model in this process costs no money
             if isinstance(job.inspector, ChatInspector):
-                settings, price = job.inspector.settings, job.inspector.model.price
-            yield Intent(job.name, len(job.samples), plan_of(pairs, settings, price), job.problem)
+                plan = job.inspector.plan(pairs)
+            else:  # a model in this process costs no money
+                plan = plan_of(pairs, job.settings, Price(0.0, 0.0))
+            yield Intent(job.name, len(job.samples), plan, job.problem)
 
     def _answered(self, name: str) -> set[str]:
         lines = read_lines(self.out / file_name(name))

@@ -36,7 +36,7 @@ class Entry(Table):
         max_tokens: Limit of an answer.
         temperature: 0 is greedy.
         min_p: Smallest probability of a token relative to the likeliest.
-        seed: Seed of sampling, and of the choice of samples under a limit.
+        seed: Seed of sampling.
         repeats: How often everything is asked; each time with the next seed.
         concurrency: Requests at once to an endpoint.
         requests_per_minute: Most requests a minute to an endpoint; None for no limit.

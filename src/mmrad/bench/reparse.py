@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mmrad.bench.records import verdict_to_record
 from mmrad.bench.run import VERDICTS_FILE, Run, read_lines
 from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError
 from mmrad.inspectors import verdict_from_text
+from mmrad.inspectors.plan import blank_view
 from mmrad.journal import Journal
 from mmrad.sample import Sample, Status, Verdict
-from mmrad.view import Budget, View, view_size
+from mmrad.view import Budget
 
 _READ: tuple[Status, ...] = ("ok", "unparsed", "truncated")
 """Verdicts that were read from a text; the others say how asking ended."""
@@ -83,7 +82,7 @@ def _read_again(sample: Sample, stored: Verdict, space: CoordinateSpace, budget:
     written = stored.score_kind != "confidence"  # a confidence is part of the text, and read anew
     return verdict_from_text(
         stored.raw_text,
-        _view(sample.size_wh, budget),
+        blank_view(sample.size_wh, budget),
         space=space,
         truncated=stored.status == "truncated",
         score=stored.score if written else None,
@@ -91,9 +90,3 @@ def _read_again(sample: Sample, stored: Verdict, space: CoordinateSpace, budget:
         usage=stored.usage,
         model_reported=stored.model_reported,
     )
-
-
-def _view(size_wh: tuple[int, int], budget: Budget) -> View:
-    """The view that a text was written for, without its pixels: only the sizes matter here."""
-    width, height = view_size(size_wh, budget)
-    return View(np.broadcast_to(np.uint8(0), (height, width, 3)), size_wh)

@@ -22,10 +22,7 @@ from mmrad.files import file_name
 from mmrad.image import image_hash
 from mmrad.inspectors.base import Inspector, failed_verdict
 from mmrad.journal import Journal
-from mmrad.sample import Pair, Sample, Status, Verdict
-
-RETRIED: tuple[Status, ...] = ("failed", "empty", "wrong_model")
-"""How an answer ended that is asked again on the next run; the others are final answers of the model."""
+from mmrad.sample import RETRIED, Pair, Sample, Verdict
 
 
 def bench(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mmrad.errors import UsageError
 
@@ -17,6 +19,14 @@ class Provider(Enum):
 
     OPENAI = "openai"
     INSPECT = "inspect"
+
+
+ProviderOption = Annotated[
+    Provider | None,
+    typer.Option(
+        help="`openai` is any compatible endpoint, `inspect` any of inspect-ai; else the catalogue's."
+    ),
+]
 
 
 def chat_model(

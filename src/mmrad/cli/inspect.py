@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmrad.cli.chat import Provider
-from mmrad.cli.options import BaseUrlOption, JsonOption, ModelHelp, PromptsOption
+from mmrad.cli.options import BaseUrlOption, JsonOption, ModelHelp, ModelsOption, PromptsOption
 from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import ProviderError
 from mmrad.sample import Verdict
@@ -31,10 +31,7 @@ def inspect(
         CoordinateSpace | None,
         typer.Option(help="Convention of the model's boxes, where neither catalogue nor family says it."),
     ] = None,
-    own: Annotated[
-        Path | None,
-        typer.Option("--models", help="TOML file of your own entries; else the one MMRAD_MODELS names."),
-    ] = None,
+    own: ModelsOption = None,
     confidence: Annotated[
         bool, typer.Option(help="Ask for a confidence in words, for models without probabilities.")
     ] = False,

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mmrad.cli.chat import Provider, chat_model
-from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, SeedOption
+from mmrad.cli.chat import ProviderOption, chat_model
+from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, ModelsOption, SeedOption
 from mmrad.cli.progress import progress
 from mmrad.errors import UsageError
 
@@ -40,16 +40,8 @@ def mmad(
         int | None, typer.Option(min=1, help="Limit of an answer; the catalogue's, or 512.")
     ] = None,
     base_url: BaseUrlOption = None,
-    provider: Annotated[
-        Provider | None,
-        typer.Option(
-            help="`openai` is any compatible endpoint, `inspect` any of inspect-ai; else the catalogue's."
-        ),
-    ] = None,
-    own: Annotated[
-        Path | None,
-        typer.Option("--models", help="TOML file of your own entries; else the one MMRAD_MODELS names."),
-    ] = None,
+    provider: ProviderOption = None,
+    own: ModelsOption = None,
     concurrency: ConcurrencyOption = 16,
     max_cost: Annotated[
         float | None, typer.Option(help="Dollars that the answers of the run may cost in all.")

@@ -23,6 +23,10 @@ ModelHelp = "anomaly-r1-nano, a model of `mmrad models`, a folder, or a model of
 ConcurrencyOption = Annotated[
     int, typer.Option(min=1, help="Requests at once to an endpoint; fewer while it limits the rate.")
 ]
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option("--models", help="TOML file of your own entries; else the one MMRAD_MODELS names."),
+]
 BaseUrlOption = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint; the key is read from OPENAI_API_KEY.")
 ]

@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mmrad.cli.chat import Provider, chat_model
-from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, SeedOption
+from mmrad.cli.chat import ProviderOption, chat_model
+from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, ModelsOption, SeedOption
 from mmrad.cli.progress import progress
 from mmrad.coordinates import CoordinateSpace
 
@@ -34,16 +34,8 @@ def probe(
         typer.Option(help="Convention to ask in; the catalogue's by default, `view` for unknown models."),
     ] = None,
     base_url: BaseUrlOption = None,
-    provider: Annotated[
-        Provider | None,
-        typer.Option(
-            help="`openai` is any compatible endpoint, `inspect` any of inspect-ai; else the catalogue's."
-        ),
-    ] = None,
-    own: Annotated[
-        Path | None,
-        typer.Option("--models", help="TOML file of your own entries; else the one MMRAD_MODELS names."),
-    ] = None,
+    provider: ProviderOption = None,
+    own: ModelsOption = None,
     reasoning: Annotated[bool, typer.Option(help="Whether to ask for reasoning before the answer.")] = True,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures with what was answered.")] = None,
     concurrency: ConcurrencyOption = 4,

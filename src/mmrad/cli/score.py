@@ -89,10 +89,11 @@ def score(
     Example:  mmrad score runs --published --format latex --out table.tex
     """
     from mmrad.report import comparable, tables
+    from mmrad.report.watch import load_runs
 
     wanted = Format.JSON if as_json else format_
     _check(by, iou, published, compare, reparse, write)
-    opened = _open(runs)
+    opened = load_runs(runs)
     comparable.check_comparable(opened, mixed=mixed)
     changed = _reparse(opened, write) if reparse else {}
     table = _table(opened, runs, by, float(iou.value), published, compare, mixed)
@@ -120,18 +121,6 @@ def _check(by: By, iou: Iou, published: bool, compare: str | None, reparse: bool
         raise UsageError("--published has figures by source at IoU 0.1; leave out --by, --compare and --iou")
     if iou is not Iou.LOW and by in (By.SIZE, By.TYPE, By.RUN):
         raise UsageError(f"--by {by.value} has no single IoU; leave out --iou")
-
-
-def _open(runs: Path) -> list[Run]:
-    from mmrad.bench import Run
-
-    one = runs / "run.json"
-    folders = [runs] if one.is_file() else sorted(path.parent for path in runs.glob("*/run.json"))
-    if not folders:
-        raise DataError(
-            f"{runs}: no runs in it; make one with  mmrad bench CORPUS --model MODEL --out {runs}"
-        )
-    return [Run.load(folder) for folder in folders]
 
 
 def _reparse(runs: list[Run], write: bool) -> dict[str, int]:

@@ -15,10 +15,7 @@ from mmrad.inspectors.base import InspectionSettings, failed_verdict
 from mmrad.inspectors.chat_inspector import ChatInspector
 from mmrad.inspectors.plan import blank_view
 from mmrad.inspectors.reply import verdict_from_reply
-from mmrad.sample import Pair, Status, Usage, Verdict
-
-AGAIN: tuple[Status, ...] = ("failed", "empty", "wrong_model")
-"""How an answer ended that is asked again; the others are final answers of the model."""
+from mmrad.sample import RETRIED, Pair, Usage, Verdict
 
 
 class BatchInspector(ChatInspector):
@@ -146,9 +143,9 @@ class _Asking:
         verdict = verdict_from_reply(reply, view, settings=inspector.settings)
         if index in self._reserved:
             inspector.allowance.give_back(self._reserved.pop(index), reply.usage)
-        elif verdict.status not in AGAIN:
+        elif verdict.status not in RETRIED:
             inspector.allowance.add(reply.usage)
-        if verdict.status not in AGAIN:
+        if verdict.status not in RETRIED:
             return verdict
         if index in self._asked:
             self._failed[index] = verdict

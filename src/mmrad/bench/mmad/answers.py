@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mmrad import __version__
 from mmrad.bench.mmad.questions import FILE, PROMPTS_HASH, Question, Templates, choice_in, messages
 from mmrad.bench.mmad.scores import Row, mmad_rows
-from mmrad.bench.runner import RETRIED
 from mmrad.endpoint import Price, Spending
 from mmrad.endpoint.background import in_background
 from mmrad.endpoint.model import Chat, ChatModel
@@ -33,7 +32,7 @@ from mmrad.image import image_hash, read_image
 from mmrad.inspectors.allowance import Allowance
 from mmrad.journal import Journal, Record, read_journal
 from mmrad.prompt import Message
-from mmrad.sample import Usage
+from mmrad.sample import RETRIED, Usage
 from mmrad.view import Budget, View, make_view
 
 SCHEMA_VERSION = 1
@@ -174,7 +173,7 @@ def ask_mmad(
     """Ask a chat model questions of MMAD, each by itself; called again, it goes on where it stopped.
 
     The run lies in `out/MODEL-1-shot`. Asked again are questions without an answer and those that failed, see
-    `mmrad.bench.runner.RETRIED`. Whatever ends the call early, the answers given so far are kept. More or
+    `mmrad.sample.RETRIED`. Whatever ends the call early, the answers given so far are kept. More or
     fewer questions may be given next time.
 
     Args:
