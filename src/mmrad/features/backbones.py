@@ -1,0 +1,98 @@
+"""The networks whose features are used, and where their weights come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A frozen network.
+
+    Attributes:
+        name: What users call it.
+        kind: `cnn` gives maps of its stages, `vit` tokens of its blocks.
+        timm: Its architecture in timm.
+        weights: Tag of its weights on the Hugging Face hub; None for weights that an installed package
+            carries.
+        statistics: Mean and deviation by which images are normalised, RGB in [0, 1].
+        stages: Stages that may be asked for, by stride; empty for a `vit`.
+    """
+
+    name: str
+    kind: Literal["cnn", "vit"]
+    timm: str
+    weights: str | None
+    statistics: Statistics = _IMAGENET
+    stages: tuple[int, ...] = ()
+
+
+_STRIDES = (4, 8, 16)
+
+BACKBONES = {
+    one.name: one
+    for one in (
+        Backbone("lite0", "cnn", "tf_efficientnet_lite0", None, _HALF, _STRIDES),
+        # The papers of PaDiM and PatchCore used torchvision's weights, which timm's bare names are not.
+        Backbone("resnet18", "cnn", "resnet18", "resnet18.tv_in1k", _IMAGENET, _STRIDES),
+        Backbone("wide_resnet50_2", "cnn", "wide_resnet50_2", "wide_resnet50_2.tv_in1k", _IMAGENET, _STRIDES),
+        # HGAD's; its repository's old timm meant the AutoAugment weights by the bare name.
+        Backbone(
+            "efficientnet_b6", "cnn", "tf_efficientnet_b6", "tf_efficientnet_b6.aa_in1k", _IMAGENET, _STRIDES
+        ),
+        *(
+            Backbone(
+                f"dinov2_{size}",
+                "vit",
+                f"vit_{size}_patch14_reg4_dinov2",
+                f"vit_{size}_patch14_reg4_dinov2.lvd142m",
+            )
+            for size in ("small", "base", "large")
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of a backbone.
+
+    Attributes:
+        tensors: By timm's names.
+        tag: Where they come from, as it stands beside results: timm's tag, the package, or `file`.
+        sha256: Of the file that holds them.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    tag: str
+    sha256: str
+
+
+def load_weights(backbone: Backbone, path: Path | None = None) -> Weights:
+    """The weights of a backbone: from a file, an installed package, or the Hugging Face cache or hub.
+
+    Args:
+        backbone: The network.
+        path: A safetensors file, or a PyTorch file of tensors only, in timm's names.
+
+    Raises:
+        UsageError: When the file does not fit the network.
+        MissingExtraError: When a package is not installed.
+        ProviderError: When the weights cannot be had; it says which file to put where.
+    """
+    raise NotImplementedError
+
+
+def load_backbone(name: str, weights: Path | None = None) -> tuple[torch.nn.Module, Weights]:
+    """A whole network with its weights, for evaluation, without gradients."""
+    raise NotImplementedError
