@@ -84,6 +84,7 @@ def test_ctrl_c_exits_130_with_every_answer_kept(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
+        assert "run the same command again" in said
         assert "Traceback" not in said
         assert len(Run.load(out / "m").verdicts) == 5
 

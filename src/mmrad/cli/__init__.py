@@ -41,6 +41,8 @@ from mmrad.errors import MmradError, UsageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a disk, a quota or a file that can take no more."""
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="mmrad",
     help="Industrial anomaly detection with multimodal large language models.",
@@ -103,6 +105,7 @@ def main() -> None:
         advice = "what was done is kept: make room and run the same command again"
         typer.secho(f"error: the disk is full ({error}); {advice}", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("interrupted; what was done is kept: run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # Typer has caught Ctrl-C, and says nothing
+            typer.secho("interrupted; what was done is kept: run the same command again to go on", err=True)
+        raise

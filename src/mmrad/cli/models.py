@@ -31,7 +31,8 @@ def models(
 ) -> None:
     """List the models that are known: how they write boxes, what they cost, when they retire.
 
-    Prices are dollars per million tokens, of the input and of the output; no price is an unknown one.
+    Prices are dollars per million tokens, of the input and of the output; no price is an unknown one. Below
+    them stand the expert detectors, which know no words and are trained on the good parts of a corpus.
 
     Example:  mmrad models gpt-5
     """
@@ -42,6 +43,8 @@ def models(
         typer.echo(json.dumps(described[0] if name else described, indent=2, ensure_ascii=False))
         return
     Console().print(_facts(chosen[0]) if name else _table(chosen))
+    if name is None and vendor is None:
+        Console().print(_experts())
     for model in chosen:
         if warning := model.retired(today):
             typer.secho(warning, fg="yellow", err=True)
@@ -90,6 +93,20 @@ def _table(chosen: list[Model]) -> Table:
             str(model.retires_on or ""),
         )
     table.caption = "boxes: ? reported by users, ?? assumed; check with  mmrad probe"
+    return table
+
+
+def _experts() -> Table:
+    from mmrad.inspectors.experts.settings import TITLES, ExpertSettings
+
+    table = Table(box=SIMPLE_HEAD, padding=0)
+    for heading in ("expert", "title", "trained for", "backbone by default"):
+        table.add_column(heading, no_wrap=True)
+    for name, title in TITLES.items():
+        settings = ExpertSettings(detector=name).resolved()
+        one = settings.classes == "one"
+        table.add_row(name, title, "each category" if one else "all categories at once", settings.backbone)
+    table.caption = "fitted by  mmrad bench CORPUS --model NAME  or  mmrad train expert CORPUS --model NAME"
     return table
 
 
