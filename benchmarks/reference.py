@@ -33,6 +33,7 @@ from mmrad.bench import Run, bench
 from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.factory import CATALOGUE, render
+from mmrad.features import FeatureMaps
 from mmrad.image import RGB, encode_png, read_image
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import BUNDLED, make_inspector
@@ -41,7 +42,7 @@ from mmrad.metrics.intervals import percentile_interval, resampled_counts
 from mmrad.metrics.scores import by_category
 from mmrad.reference import Alignment, retrieve
 from mmrad.reference.align import Integers, Normals, assign, codebook, histograms
-from mmrad.reference.features import extractor, network_input
+from mmrad.reference.retrieve import GEOMETRY, STRIDE
 from mmrad.sample import Pair, Region, Sample
 from mmrad.train.data import factory_corpus
 from mmrad.train.recipe import FactoryData
@@ -64,19 +65,22 @@ def images(count: int, *, bad: bool, seed: int) -> Iterator[RGB]:
         yield render(PRODUCT, rng, anomaly).image
 
 
-def patch_codes() -> tuple[Integers, Integers]:
+def patch_codes(folder: Path) -> tuple[Integers, Integers]:
     """Codes of the patches of all normal images and of all queries, half of which are bad."""
-    extract, values = extractor(), Alignment()
+    features, values = FeatureMaps("lite0", (STRIDE,), GEOMETRY), Alignment()
     groups = (
         images(NORMALS, bad=False, seed=0),
         images(QUERIES // 2, bad=False, seed=1),
         images(QUERIES - QUERIES // 2, bad=True, seed=2),
     )
+    files = [folder / f"{number}.png" for number in range(64)]
     centres: NDArray[np.float32] | None = None
     codes = []
     for group in groups:
-        while batch := [network_input(image) for image in islice(group, 64)]:
-            maps = extract(np.stack(batch))
+        while batch := list(islice(group, len(files))):
+            for file, image in zip(files, batch, strict=False):
+                file.write_bytes(encode_png(image))
+            maps = features.of(files[: len(batch)])[0].permute(0, 2, 3, 1).numpy()
             if centres is None:
                 centres = codebook(maps.reshape(-1, maps.shape[-1]), values.clusters, seed=0)
             codes.append(assign(maps, centres))
@@ -84,10 +88,10 @@ def patch_codes() -> tuple[Integers, Integers]:
     return everything[:NORMALS], everything[NORMALS:]
 
 
-def speed(literal: int) -> None:
+def speed(folder: Path, literal: int) -> None:
     """Print the ratio of speeds; the loops take so many of the queries, and must find the same for each."""
     values = Alignment()
-    normals, queries = patch_codes()
+    normals, queries = patch_codes(folder)
     spent = []
     for _ in range(3):
         begun = time.process_time()
@@ -255,7 +259,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         parts: dict[str, Callable[[], None]] = {
-            "speed": lambda: speed(arguments.literal),
+            "speed": lambda: speed(folder, arguments.literal),
             "memory": lambda: memory(folder / "memory"),
             "ablation": lambda: ablation(arguments.out or folder / "ablation", arguments.nano),
         }

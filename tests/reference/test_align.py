@@ -9,8 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmrad.factory import CATALOGUE, render
+from mmrad.features import FeatureMaps
+from mmrad.image import encode_png
 from mmrad.reference.align import EPSILON, Alignment, Normals, assign, codebook, histograms
-from mmrad.reference.features import extractor, network_input
+from mmrad.reference.retrieve import GEOMETRY, STRIDE
 
 PAPER = Alignment()
 
@@ -83,15 +85,18 @@ def test_with_the_papers_values_too(seed, spread):
 
 
 @pytest.fixture(scope="module")
-def factory_codes():
+def factory_codes(tmp_path_factory):
     """Codes of 24 good and 8 bad images of each of two products, by category, the first good one repeated."""
-    extract, codes = extractor("lite0"), {}
+    features, codes, folder = FeatureMaps("lite0", (STRIDE,), GEOMETRY), {}, tmp_path_factory.mktemp("images")
+    files = [folder / f"{number}.png" for number in range(32)]
     for category, anomalies in (("gear", CATALOGUE["mvtec"]["gear"]), ("plug", CATALOGUE["realiad"]["plug"])):
         rng = np.random.default_rng(5)
         images = [render(category, rng, None).image for _ in range(23)]
         images.append(images[0])
         images += [render(category, rng, anomalies[i % len(anomalies)]).image for i in range(8)]
-        maps = extract(np.stack([network_input(image) for image in images]))
+        for file, image in zip(files, images, strict=True):
+            file.write_bytes(encode_png(image))
+        maps = features.of(files)[0].permute(0, 2, 3, 1).numpy()
         centres = codebook(maps[:24].reshape(-1, maps.shape[-1]), PAPER.clusters, seed=0)
         codes[category] = assign(maps, centres)
     return codes

@@ -5,19 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import appendix_b
-import cv2
 import huggingface_hub
 import numpy as np
 import pytest
+import torch
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
+from commands import run
 from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.errors import DataError, ProviderError, UsageError
+from mmrad.features import FeatureMaps
 from mmrad.image import encode_png
 from mmrad.reference import retrieve
 from mmrad.reference.align import histograms
-from mmrad.reference.features import extractor, load_lite0, network_input
+from mmrad.reference.retrieve import GEOMETRY
 from mmrad.sample import Region, Sample
 
 SIZE_WH = (90, 60)
@@ -179,33 +181,49 @@ def test_a_broken_image_is_named(tmp_path):
         retrieve(corpus)
 
 
-@pytest.mark.parametrize("call", [{"method": "best"}, {"features": "vgg"}, {"top": 0}])
+@pytest.mark.parametrize(
+    "call", [{"method": "best"}, {"features": "vgg"}, {"features": "dinov2_base"}, {"top": 0}]
+)
 def test_what_does_not_exist_is_refused(tmp_path, call):
     with pytest.raises(UsageError):
         retrieve(nut(tmp_path), **call)
 
 
-def test_lite0_recognises_a_flower():
-    """Weights put into wrong layers, or another variant of the network, recognise nothing."""
-    import torch
-    from sklearn.datasets import load_sample_image
-
-    image = cv2.resize(load_sample_image("flower.jpg"), (224, 224), interpolation=cv2.INTER_AREA)
-    with torch.inference_mode():
-        logits = load_lite0()(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1)
-    assert int(logits.argmax()) == 985  # daisy
+def chosen(corpus):
+    return {name: [(one.image, one.distance) for one in found] for name, found in corpus.references.items()}
 
 
-def test_features_have_stride_four_and_do_not_depend_on_the_batch():
-    extract = extractor("lite0")
-    images = np.stack([network_input(part(5, 5)), network_input(part(60, 38))])
-    maps = extract(images)
-    assert maps.shape == (2, 60, 60, 24)
-    assert maps.dtype == np.float32
-    np.testing.assert_allclose(extract(images[1:])[0], maps[1], atol=1e-4)
+def test_features_are_kept_and_shared(tmp_path):
+    """The second retrieval runs no network, and a detector that wants deeper stages does not undo that."""
+    corpus, cache, ran = nut(tmp_path / "corpus"), tmp_path / "cache", []
+    retrieve(corpus)
+    without = chosen(corpus)
+    with torch.nn.modules.module.register_module_forward_hook(lambda *call: ran.append(call)):
+        run("reference", corpus.path, "--feature-cache", cache)
+        assert ran
+        assert chosen(Corpus(corpus.path)) == without
+        images = [corpus.resolve(sample.source, sample.image) for sample in corpus.samples]
+        FeatureMaps("lite0", (8, 16), GEOMETRY, cache=cache).of(images)
+        ran.clear()
+        run("reference", corpus.path, "--feature-cache", cache)
+        assert not ran
+    assert chosen(Corpus(corpus.path)) == without
 
 
-def test_weights_that_cannot_be_had_are_an_error_and_no_other_network(monkeypatch):
+def test_weights_may_be_given(tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.safetensors")
+    corpus = nut(tmp_path / "corpus")
+    run("reference", corpus.path, "--features", "resnet18", "--weights", tmp_path / "resnet18.safetensors")
+    found = Corpus(corpus.path).references["made/nut/test/good"][0]
+    assert found.image == "nut/train/3.png"
+    assert found.distance == pytest.approx(0, abs=1e-6)
+
+
+def test_weights_that_cannot_be_had_are_an_error_and_no_other_network(tmp_path, monkeypatch):
     def absent(*_: object, **__: object) -> str:
         raise LocalEntryNotFoundError("not in the cache")
 
@@ -214,13 +232,7 @@ def test_weights_that_cannot_be_had_are_an_error_and_no_other_network(monkeypatc
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", absent)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", offline)
-    with pytest.raises(ProviderError, match=r"neither in .* cache .*Cannot reach the hub.*lite0"):
-        extractor("resnet18")
-
-
-def test_resnet18_has_the_same_stride(monkeypatch):
-    import timm
-
-    weights = timm.create_model("resnet18").state_dict()
-    monkeypatch.setattr("mmrad.reference.features._hub_weights", lambda _: weights)
-    assert extractor("resnet18")(network_input(part(5, 5))[None]).shape == (1, 60, 60, 64)
+    corpus = nut(tmp_path)
+    with pytest.raises(ProviderError, match=r"neither in .* cache .*Cannot reach the hub.*--weights FILE"):
+        retrieve(corpus, features="resnet18")
+    assert not corpus.references

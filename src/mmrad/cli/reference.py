@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,13 @@ from mmrad.cli.progress import progress
 def reference(
     corpus: CorpusArgument,
     method: Annotated[str, typer.Option(help="auto, aligned (paper, Appendix B), given or random.")] = "auto",
-    features: Annotated[str, typer.Option(help="lite0 (bundled) or resnet18 (needs its weights).")] = "lite0",
+    features: Annotated[
+        str, typer.Option(help="lite0 (bundled) or another network, as resnet18 (needs its weights).")
+    ] = "lite0",
+    weights: Annotated[Path | None, typer.Option(help="File with the weights of --features.")] = None,
+    feature_cache: Annotated[
+        Path | None, typer.Option(help="Folder where feature maps are kept, also for expert detectors.")
+    ] = None,
     top: Annotated[int, typer.Option(help="How many references to keep for each sample.")] = 10,
     seed: SeedOption = 0,
 ) -> None:
@@ -26,5 +33,14 @@ def reference(
 
     opened = Corpus(corpus)
     with progress("reference") as update:
-        found = retrieve(opened, method=method, top=top, features=features, seed=seed, progress=update)
+        found = retrieve(
+            opened,
+            method=method,
+            top=top,
+            features=features,
+            weights=weights,
+            cache=feature_cache,
+            seed=seed,
+            progress=update,
+        )
     typer.echo(f"{len({reference.sample_id for reference in found})} samples have references")

@@ -1,13 +1,9 @@
-"""The networks whose features are used, and where their weights come from."""
+"""The networks whose features are used."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    import torch
+from typing import Literal
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -61,38 +57,3 @@ BACKBONES = {
         ),
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The weights of a backbone.
-
-    Attributes:
-        tensors: By timm's names.
-        tag: Where they come from, as it stands beside results: timm's tag, the package, or `file`.
-        sha256: Of the file that holds them.
-    """
-
-    tensors: dict[str, torch.Tensor]
-    tag: str
-    sha256: str
-
-
-def load_weights(backbone: Backbone, path: Path | None = None) -> Weights:
-    """The weights of a backbone: from a file, an installed package, or the Hugging Face cache or hub.
-
-    Args:
-        backbone: The network.
-        path: A safetensors file, or a PyTorch file of tensors only, in timm's names.
-
-    Raises:
-        UsageError: When the file does not fit the network.
-        MissingExtraError: When a package is not installed.
-        ProviderError: When the weights cannot be had; it says which file to put where.
-    """
-    raise NotImplementedError
-
-
-def load_backbone(name: str, weights: Path | None = None) -> tuple[torch.nn.Module, Weights]:
-    """A whole network with its weights, for evaluation, without gradients."""
-    raise NotImplementedError

