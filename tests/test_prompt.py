@@ -94,11 +94,22 @@ def test_only_the_teacher_is_told_the_truth() -> None:
     assert "is anomalous" in said(prompts.opposite(QUERY, [], anomalous=False))
 
 
-def test_the_hash_follows_every_wording() -> None:
+def test_the_hashes_follow_every_wording() -> None:
     prompts = load_prompts()
-    changed = {replace(prompts, **{field.name: "other"}).hash for field in fields(Prompts)}
-    assert len(changed | {prompts.hash}) == len(fields(Prompts)) + 1
+    names = {field.name for field in fields(Prompts)}
+    of_hints = {name for name in names if name.startswith("hint")}
+    changed = {name: replace(prompts, **{name: "other"}) for name in names}
+    assert (
+        len({changed[name].hash for name in names - of_hints} | {prompts.hash}) == len(names - of_hints) + 1
+    )
+    assert len({changed[name].hints_hash for name in of_hints} | {prompts.hints_hash}) == len(of_hints) + 1
     assert load_prompts().hash == prompts.hash and len(prompts.hash) == 12
+
+
+@pytest.mark.parametrize(("name", "hash_"), [("default", "8f9eefc28760"), ("brief", "ae9a01ab0acf")])
+def test_runs_without_hints_stay_comparable_when_hints_are_worded(name: str, hash_: str) -> None:
+    prompts = load_prompts(name)
+    assert replace(prompts, hint="x", hint_whole="y").hash == prompts.hash == hash_
 
 
 def as_toml(prompts: Prompts, **changes: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmrad.catalogue import Model
     from mmrad.endpoint import ResponseCache, Spending
     from mmrad.endpoint.model import ChatModel
+    from mmrad.inspectors.experts.settings import ExpertSettings
 
 NANO = "anomaly-r1-nano"
 UNTRAINED = f"{NANO}-untrained"
@@ -62,23 +63,30 @@ def make_inspector(
     cache: ResponseCache | None = None,
     max_cost: float | Spending | None = None,
     batch_state: Path | None = None,
+    expert: ExpertSettings | None = None,
+    maps: Path | None = None,
+    alpha: float = 0.05,
+    feature_cache: Path | None = None,
 ) -> Inspector:
     """Make the inspector that `--model` names.
 
     The first that applies:
 
-    1. `anomaly-r1-nano` and `anomaly-r1-nano-untrained`: the bundled model, run by transformers.
-    2. A model of the catalogue: as its entry says, at its vendor's endpoint or at `base_urls`, through
+    1. A folder with an expert detector, see `mmrad.inspectors.experts.fit`. The name of a detector alone
+       (`patchcore`) makes none: it has to be trained first.
+    2. `anomaly-r1-nano` and `anomaly-r1-nano-untrained`: the bundled model, run by transformers.
+    3. A model of the catalogue: as its entry says, at its vendor's endpoint or at `base_urls`, through
        inspect-ai, or with `provider="vllm"` its weights in this process. Its `space`, `max_pixels`,
        `max_tokens` and `temperature` replace those of `settings`; the arguments of the same names replace
-       the entry's, and `Inspector.about()["overridden"]` keeps what they replaced.
-    3. With `provider="inspect"`: a model as inspect-ai names it, such as `anthropic/claude-sonnet-4-6`.
-    4. With `base_urls`: a model of that endpoint.
-    5. A folder with a model (with `provider="vllm"` also a name on a model hub): run by transformers or vLLM,
+       the entry's, and `Inspector.about()["overridden"]` keeps what they replaced. One of the backend `local`
+       is run by a worker where the entry says that it is installed, see `mmrad.inspectors.anomalygpt`.
+    4. With `provider="inspect"`: a model as inspect-ai names it, such as `anthropic/claude-sonnet-4-6`.
+    5. With `base_urls`: a model of that endpoint.
+    6. A folder with a model (with `provider="vllm"` also a name on a model hub): run by transformers or vLLM,
        in its family's convention, see `mmrad.inspectors.families`. What training put into its `mmrad.json`
        (prompts, size of views, length of answers) replaces everything else: it knows no other.
 
-    Whom neither the catalogue nor `families` knows (3 and 4) is asked in `space`, else in that of `settings`,
+    Whom neither the catalogue nor `families` knows (4 and 5) is asked in `space`, else in that of `settings`,
     which is pixels of the view unless said otherwise.
 
     Args:
@@ -94,13 +102,17 @@ def make_inspector(
         max_pixels: Largest area of a view.
         max_tokens: Limit of an answer.
         temperature: Sampling temperature.
-        batch_size: Queries at once for a local model.
+        batch_size: Queries at once for a local model or an expert.
         concurrency: Requests at once, at all addresses together.
         requests_per_minute: Most requests a minute, at all addresses together; for endpoints only.
         tokens_per_minute: Most tokens a minute, read and written; for endpoints only.
         cache: Answers known before, and where new ones are kept; for endpoints only.
         max_cost: US dollars, or a `Spending` with what was spent before, which several inspectors may share.
         batch_state: Use the batch API, with this journal of batches; it belongs to one run.
+        expert: Where an expert finds its backbone's weights, and its device; by default see `Expert.load`.
+        maps: Folder in which the maps of an expert or of AnomalyGPT are kept; experts need it.
+        alpha: The share of normal images that an expert may flag.
+        feature_cache: Folder of feature maps of an expert's backbone; None for none.
 
     Raises:
         UsageError: When nothing above applies, or the arguments do not fit together or the model.
@@ -109,7 +121,25 @@ def make_inspector(
         MissingExtraError: When a package is missing.
     """
     from mmrad.catalogue import find_model
+    from mmrad.inspectors.experts.expert import is_expert
+    from mmrad.inspectors.experts.settings import DETECTORS
 
+    if model in DETECTORS or is_expert(Path(model)):
+        refuse_for_expert(
+            model,
+            {
+                "--base-url": bool(base_urls),
+                "--provider": provider is not None,
+                "--score": score != "auto",
+                "--space": space is not None,
+                "--prompts": settings.prompts != load_prompts(),
+                "limits and temperature of answers": (max_pixels, max_tokens, temperature) != (None,) * 3,
+                "rate limits": (requests_per_minute, tokens_per_minute) != (None, None),
+                "a response cache": cache is not None,
+                "batches of a provider": batch_state is not None,
+            },
+        )
+        return _make_expert(Path(model), expert, name, maps, alpha, batch_size, feature_cache)
     bundled = model in BUNDLED and not base_urls
     known = None if bundled else find_model(model, catalogue_file)
     choices = _Choices(space, max_pixels, max_tokens, temperature)
@@ -117,6 +147,10 @@ def make_inspector(
     if score == "confidence":
         settings = replace(settings, confidence=True)
     common: dict[str, Any] = {"name": name or Path(model).name, "about": _about(known, choices)}
+    if known and known.backend == "local" and not (provider or base_urls):
+        if score == "probability" or batch_state:
+            raise UsageError(f"{model}: its score is its map's maximum, and it knows no batches")
+        return _make_anomalygpt(known, settings, choices, maps, common["name"])
     if bundled or provider == "vllm" or not (known or provider or base_urls):
         if cache is not None or batch_state or base_urls:
             raise UsageError(
@@ -131,6 +165,48 @@ def make_inspector(
     )
     common["logprobs"] = _gives_probabilities(model, chat, known, score)
     return _make_chat(chat, settings, known, cache, max_cost, batch_state, **common)
+
+
+def refuse_for_expert(model: str, given: Mapping[str, bool]) -> None:
+    """Refuse what is for models of language only.
+
+    Args:
+        model: The expert.
+        given: Options by name, and whether they were given.
+
+    Raises:
+        UsageError: When one was given.
+    """
+    options = [option for option, is_given in given.items() if is_given]
+    if options:
+        raise UsageError(
+            f"{model} is an expert detector, which reads no prompt and writes no answer; "
+            f"leave out {', '.join(options)}"
+        )
+
+
+def _make_expert(
+    folder: Path,
+    settings: ExpertSettings | None,
+    name: str | None,
+    maps: Path | None,
+    alpha: float,
+    batch_size: int,
+    cache: Path | None,
+) -> Inspector:
+    from mmrad.inspectors.experts.expert import Expert, is_expert
+    from mmrad.inspectors.experts.inspector import ExpertInspector
+
+    if not is_expert(folder):
+        raise UsageError(
+            f"{folder} has to be trained first:  mmrad train expert CORPUS --model {folder} --out EXPERT; "
+            "then give the folder EXPERT as the model"
+        )
+    if maps is None:
+        raise UsageError(f"{folder} is an expert detector: say where its maps are kept (maps)")
+    device = settings.device if settings else "auto"
+    expert = Expert.load(folder, weights=settings.weights if settings else None, device=device)
+    return ExpertInspector(expert, name=name, maps=maps, alpha=alpha, batch_size=batch_size, cache=cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +347,16 @@ def _make_local(
     return LocalInspector(
         folder, settings_beside(folder, settings), space=space, untrained=model == UNTRAINED, **common
     )
+
+
+def _make_anomalygpt(
+    known: Model, settings: InspectionSettings, choices: _Choices, maps: Path | None, name: str
+) -> Inspector:
+    from mmrad.inspectors.anomalygpt import AnomalyGptInspector, installation_of
+
+    dropped = [what for what in choices.__slots__ if getattr(choices, what) is not None]
+    about = {**_about(known, _Choices()), **({"dropped": dropped} if dropped else {})}
+    return AnomalyGptInspector(installation_of(known), settings, name=name, about=about, maps=maps)
 
 
 def _make_vllm(

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from mmrad.errors import UsageError
 from mmrad.recipe import Table
 
 DetectorName = Literal["padim", "patchcore", "hgad", "dinomaly", "inp-former"]
@@ -129,6 +130,19 @@ class ExpertSettings(Table):
         return self.model_copy(
             update={name: value for name, value in defaults.items() if getattr(self, name) is None}
         )
+
+    def torch_device(self) -> str:
+        """The device that `device` means on this machine.
+
+        Raises:
+            UsageError: When it is a GPU and torch sees none.
+        """
+        import torch
+
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise UsageError("device is cuda, and torch sees no GPU here: give auto or cpu")
+        return "cpu" if self.device == "cpu" or not there else "cuda"
 
 
 _DEFAULTS: dict[DetectorName, dict[str, Any]] = {
