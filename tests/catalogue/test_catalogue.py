@@ -218,8 +218,8 @@ def test_a_hosts_price_holds_at_that_host_only() -> None:
     [
         ("qwen2.5-vl-7b", [], "vllm serve Qwen/Qwen2.5-VL-7B-Instruct"),
         ("anomaly-r1-7b", [], "mmrad train"),
-        ("anomalygpt-7b", [], "mmrad cannot run it"),
-        ("anomalygpt-7b", ["http://here/v1"], "mmrad cannot run it"),
+        ("anomalygpt-7b", [], "see docs/anomalygpt.md"),
+        ("anomalygpt-7b", ["http://here/v1"], "see docs/anomalygpt.md"),
         ("claude-opus-4-5", [], "inspect-ai as anthropic/claude-opus-4-5"),
     ],
 )
@@ -235,7 +235,7 @@ def test_every_model_says_how_it_is_reached(model: Model) -> None:
         assert model.endpoint().url.startswith("https://")
     except UsageError as error:
         assert model.base_url is None
-        assert "--base-url" in str(error) or "take another model" in str(error)
+        assert "--base-url" in str(error) or ".installed" in str(error)
 
 
 def test_the_catalogue_loads_neither_a_client_nor_torch() -> None:

@@ -59,7 +59,7 @@ class Model(Table):
         title: Its name in tables.
         vendor: Who makes it.
         backend: How it is reached: `openai` through an OpenAI-compatible endpoint, `inspect` through
-            inspect-ai's provider of the vendor, `local` by code on this machine.
+            inspect-ai's provider of the vendor, `local` by a worker in an environment of its own.
         api_model: Its name at the endpoint or provider, or its id on Hugging Face.
         base_url: Address of the vendor's endpoint; None where the user serves it or names the host.
         api_key_env: Environment variable that holds the key.
@@ -84,6 +84,8 @@ class Model(Table):
         replacement: What the vendor names as its successor.
         published: Its row in the paper's Table 4.
         how_to_reach: What to do to get at a model that has no address of its own, for error messages.
+        installed: Where the user has installed a model of the backend `local`, see `docs/anomalygpt.md`; it
+            stands in the user's own file.
         sources: Where each fact was read, by fact (`space`, `retires_on`, `parameters`, …).
         unverified: Facts that nobody has checked.
         notes: What else one must know before asking it.
@@ -115,6 +117,7 @@ class Model(Table):
     replacement: str | None = None
     published: str | None = None
     how_to_reach: str | None = None
+    installed: dict[str, Any] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     unverified: tuple[str, ...] = ()
     notes: str = ""
