@@ -16,7 +16,8 @@ from string import Template
 from typing import Literal
 
 from mmrad.answer import Instance, one_line
-from mmrad.coordinates import CoordinateSpace
+from mmrad.box import Box
+from mmrad.coordinates import CoordinateSpace, from_view
 from mmrad.errors import DataError
 from mmrad.view import View
 
@@ -32,11 +33,25 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """What a detector says of a query, to be told to a model.
+
+    Attributes:
+        places: The most unusual places, in pixels of the original image, the strongest first; at least one.
+        alarm: Whether the detector's score of the whole image is above its threshold.
+    """
+
+    places: tuple[Box, ...]
+    alarm: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prompts:
     """A set of wordings, one field for each role a sentence plays; see `prompts/default.toml`.
 
-    Each convention of boxes has a sentence (`location_…`, named as in `CoordinateSpace`), and a form that
-    fills `$box` in the sentences that ask: `box`, or `box_yx` where y comes first.
+    Each convention of boxes has a sentence (`location_…`, named as in `CoordinateSpace`), a form that fills
+    `$box` in the sentences that ask (`box`, or `box_yx` where y comes first), and a form of the places of a
+    hint (`hint_box`, or `hint_box_yx`).
     """
 
     name: str
@@ -58,11 +73,29 @@ class Prompts:
     teacher_normal: str
     opposite_of_normal: str
     opposite_of_anomalous: str
+    hint: str
+    hint_alarm: str
+    hint_no_alarm: str
+    hint_box: str
+    hint_box_yx: str
+    hint_crop: str
+    hint_crop_pair: str
+    hint_whole: str
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 over all wordings."""
-        return _hash({field.name: getattr(self, field.name) for field in fields(self)})
+        """First 12 hex digits of the SHA-256 over all wordings but those of hints.
+
+        Runs with hints and without stand in one table: they differ by what is told, not by how it is asked.
+        """
+        names = [field.name for field in fields(self) if not field.name.startswith("hint")]
+        return _hash({name: getattr(self, name) for name in names})
+
+    @property
+    def hints_hash(self) -> str:
+        """The same over the wordings of hints, which change the answers of runs with hints alone."""
+        names = [field.name for field in fields(self) if field.name.startswith("hint")]
+        return _hash({name: getattr(self, name) for name in names})
 
     @property
     def teaching_hash(self) -> str:
@@ -87,8 +120,10 @@ class Prompts:
         domain_knowledge: tuple[str, Sequence[str]] | None = None,
         space: CoordinateSpace = CoordinateSpace.VIEW,
         confidence: bool = False,
+        hint: Hint | None = None,
+        details: Sequence[Sequence[View]] = (),
     ) -> list[Message]:
-        """The messages that ask for a verdict: references first, the query last.
+        """The messages that ask for a verdict: references first, the query last, details of hints between.
 
         Args:
             query: View of the image under inspection.
@@ -97,9 +132,16 @@ class Prompts:
             domain_knowledge: Category and its known anomaly labels.
             space: The convention in which to ask for boxes.
             confidence: Whether to ask how sure the model is, from 0 to 100, that the product is anomalous.
+            hint: What a detector says of the query.
+            details: Enlarged views of each place of the hint, strongest first: of the query, and where there
+                are references of the same place of the first; none tells the hint in words only.
         """
-        lines = self._task(query, references, reasoning, domain_knowledge, space)
-        return self._messages(query, references, [*lines, self.confidence] if confidence else lines)
+        *lines, ending = self._task(query, references, reasoning, domain_knowledge, space)
+        if hint:
+            lines += self._hint(hint, details, query, len(references), space)
+        lines += [ending, self.confidence] if confidence else [ending]
+        enlarged = [view for views in details for view in views]
+        return self._messages(query, [*references, *enlarged], lines)
 
     def teacher(
         self, marked_query: View, references: Sequence[View], truth: Sequence[Instance]
@@ -146,10 +188,25 @@ class Prompts:
             lines.append(_fill(self.domain_knowledge, category=category, labels=", ".join(labels)))
         return [*lines, _fill(self.reasoning_format if reasoning else self.answer_format, box=box)]
 
-    def _messages(self, query: View, references: Sequence[View], lines: Sequence[str]) -> list[Message]:
+    def _hint(
+        self, hint: Hint, details: Sequence[Sequence[View]], query: View, before: int, space: CoordinateSpace
+    ) -> list[str]:
+        """The lines of a hint; `before` images stand before its details."""
+        form = self.hint_box_yx if space is CoordinateSpace.THOUSAND_YX else self.hint_box
+        places = [_fill(form, numbers=_numbers(place, space, query)) for place in hint.places]
+        alarm = self.hint_alarm if hint.alarm else self.hint_no_alarm
+        lines = [_fill(self.hint, places=", ".join(places), alarm=alarm)]
+        number = before + 1
+        for place, views in zip(places, details, strict=bool(details)):
+            told = self.hint_crop if len(views) == 1 else self.hint_crop_pair
+            lines.append(_fill(told, place=place, number=str(number), next=str(number + 1)))
+            number += len(views)
+        return [*lines, self.hint_whole] if details else lines
+
+    def _messages(self, query: View, before: Sequence[View], lines: Sequence[str]) -> list[Message]:
         return [
             Message("system", (self.system,)),
-            Message("user", (*references, query, "\n".join(lines))),
+            Message("user", (*before, query, "\n".join(lines))),
         ]
 
 
@@ -183,3 +240,11 @@ def _hash(wordings: Mapping[str, str]) -> str:
 
 def _fill(text: str, **values: str) -> str:
     return Template(text).safe_substitute(values)
+
+
+def _numbers(place: Box, space: CoordinateSpace, query: View) -> str:
+    """A place in original pixels, as a model with this convention writes it."""
+    written = from_view(query.to_view(place), space, query)
+    if space is not CoordinateSpace.UNIT:
+        return str(list(written.rounded()))
+    return str([thousandth / 1000 for thousandth in written.scaled(1000, 1000).rounded()])

@@ -14,8 +14,9 @@ Status = Literal["ok", "unparsed", "truncated", "empty", "refused", "wrong_model
 RETRIED: tuple[Status, ...] = ("failed", "empty", "wrong_model")
 """How an answer ended that is asked again on the next run; the others are final answers of the model."""
 
-ScoreKind = Literal["probability", "confidence", "map"]
-"""Where a score comes from: P(Yes) of the tokens, a confidence put in words, or an expert's anomaly map.
+ScoreKind = Literal["probability", "confidence", "map", "fused"]
+"""Where a score comes from: P(Yes) of the tokens, a confidence put in words, an expert's anomaly map, or a
+model and an expert fused.
 
 Scores of different kinds never stand in one column unmarked."""
 
@@ -135,7 +136,8 @@ class Verdict:
         regions: Predicted regions in pixels of the original image.
         think: The reasoning text, coordinates in pixels of the view.
         raw_text: The answer exactly as it came.
-        score: Degree of anomaly in [0, 1] when the inspector gives one.
+        score: Degree of anomaly when the inspector gives one: in [0, 1], but of the kind `map` on the
+            expert's own scale.
         status: How the answer ended.
         detail: Why the status is not `ok`, in words.
         usage: What it cost.
@@ -157,3 +159,12 @@ class Verdict:
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.anomalous is not None):
             raise ValueError(f"a verdict with status {self.status!r} cannot have anomalous={self.anomalous}")
+
+    @property
+    def claimed(self) -> tuple[Region, ...]:
+        """The regions that count in localization.
+
+        Those of a verdict that says anomalous, and those of an expert's map whatever it says of the image:
+        pixels have a threshold of their own.
+        """
+        return self.regions if self.anomalous or self.score_kind == "map" else ()

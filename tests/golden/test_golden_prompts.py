@@ -12,7 +12,7 @@ import pytest
 from mmrad.answer import Instance
 from mmrad.box import Box
 from mmrad.coordinates import CoordinateSpace
-from mmrad.prompt import BUILT_IN, Message, load_prompts
+from mmrad.prompt import BUILT_IN, Hint, Message, load_prompts
 from mmrad.view import View
 
 FROZEN: dict[str, str] = json.loads(Path(__file__).with_name("prompts.json").read_text("utf-8"))
@@ -51,6 +51,25 @@ def inspections(name: str) -> dict[str, list[Message]]:
     }
 
 
+def hinted(name: str) -> dict[str, list[Message]]:
+    """Every way of telling a hint with a set of prompts."""
+    prompts = load_prompts(name)
+    details = [(view(56, 56, (40, 40)), view(28, 56, (20, 40)))] * 2
+    return {
+        f"{name} {space.value} hint {told} {'alarm' if alarm else 'no alarm'} {count}": prompts.inspection(
+            QUERY,
+            REFERENCES[:count],
+            space=space,
+            hint=Hint((Box(10, 20, 30.4, 40), Box(0, 0, 100, 70)), alarm),
+            details=[views[: 1 + (count > 0)] for views in details] if told == "crops" else (),
+        )
+        for space in CoordinateSpace
+        for told in ("text", "crops")
+        for alarm in (False, True)
+        for count in range(len(REFERENCES) + 1)
+    }
+
+
 def teachings(name: str) -> dict[str, list[Message]]:
     """Every way of asking for a text with a set of prompts."""
     prompts = load_prompts(name)
@@ -63,7 +82,9 @@ def teachings(name: str) -> dict[str, list[Message]]:
 
 
 ASKED = {
-    key: messages for name in BUILT_IN for key, messages in (inspections(name) | teachings(name)).items()
+    key: messages
+    for name in BUILT_IN
+    for key, messages in (inspections(name) | hinted(name) | teachings(name)).items()
 }
 
 
@@ -92,5 +113,5 @@ def test_every_frozen_prompt_is_still_asked() -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_no_two_ways_of_asking_are_alike(name: str) -> None:
-    asked = [FROZEN[key] for key in inspections(name)]
+    asked = [FROZEN[key] for key in inspections(name) | hinted(name)]
     assert len(set(asked)) == len(asked)

@@ -109,3 +109,10 @@ def test_intervals_hold_the_value() -> None:
     assert figure.low is not None and figure.high is not None
     assert figure.value == 0.5
     assert 0.3 < figure.low < 0.5 < figure.high < 0.7
+
+
+def test_places_of_a_map_are_found_without_a_call() -> None:
+    sample = _sample("a", (LARGE, "dent"))
+    said = Verdict(False, (Region(LARGE, ""),), "", "", 40.0, "ok", score_kind="map")
+    [group] = [group for group in by_size([sample], {sample.id: said}) if group.places]
+    assert (group.counts["recall"], group.counts["iou0.5_recall"]) == (0, 1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -177,3 +178,20 @@ def test_two_kinds_of_scores_are_never_ranked_together(sample: MakeSample) -> No
         assert {group.figures[name].value for name in RANKING_FIGURES} == {None}
     plant = score([s for s in samples if s.source == "plant"], verdicts, resamples=10)
     assert (plant.score_kind, plant.overall.figures["auroc"].value) == ("probability", 1)
+
+
+def test_places_of_a_map_count_whatever_is_said_of_the_image(
+    sample: MakeSample, verdict: MakeVerdict
+) -> None:
+    """Found where the image is called normal, and a false alarm on a normal image that is called so."""
+    bad, good = sample("bad", DENT), sample("good")
+    said = {bad.id: verdict(False, DENT, 7.5), good.id: verdict(False, ELSEWHERE, 2.0)}
+    worded = score([bad, good], said, resamples=10).overall
+    assert (worded.counts["iou0.1_tp"], worded.counts["iou0.1_fp"], worded.counts["iou0.1_fn"]) == (0, 0, 1)
+    maps = {key: replace(one, score_kind="map") for key, one in said.items()}
+    mapped = score([bad, good], maps, resamples=10)
+    counts = mapped.overall.counts
+    assert (counts["iou0.1_tp"], counts["iou0.1_fp"], counts["iou0.1_fn"]) == (1, 1, 0)
+    assert mapped.overall.figures["recall"].value == 0.0
+    assert mapped.overall.figures["auroc"].value == 1.0  # on whatever scale
+    assert mapped.score_kind == "map"

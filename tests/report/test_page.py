@@ -143,7 +143,7 @@ def test_a_browser_draws_the_page(written: Path, tmp_path: Path) -> None:
     assert "open" in page.named("dialog")[0]
     text = " ".join(page.texts)
     assert "<title>taken</title>" not in html
-    assert "Partly found" in text
+    assert "Partly right" in text
     assert "not a readable image" in text
 
 

@@ -191,7 +191,7 @@ def _scores(sample: Sample, verdict: Verdict) -> dict[str, Any]:
     judged = verdict.anomalous
     said = {True: "Yes", False: "No", None: None}[judged]
     value = NOANSWER if judged is None else CORRECT if judged == sample.anomalous else INCORRECT
-    predicted = [region.box for region in verdict.regions] if judged else []
+    predicted = [region.box for region in verdict.claimed]
     counts = localization_counts(predicted, [region.box for region in sample.regions], _IOU)
     matched, false, missed = (int(count) for count in counts)
     return {

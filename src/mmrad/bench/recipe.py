@@ -7,10 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from mmrad.coordinates import CoordinateSpace
+from mmrad.errors import UsageError
+from mmrad.inspectors.base import HintsAs
+from mmrad.inspectors.experts.expert import is_expert
+from mmrad.inspectors.experts.settings import DETECTORS, ExpertSettings
 from mmrad.recipe import Table, read_recipe
+
+ORACLE = "-oracle"
+"""What the name of an expert's second run ends in, see `mmrad.bench.oracle`."""
 
 
 class Entry(Table):
@@ -19,7 +34,8 @@ class Entry(Table):
     What is left out is what the catalogue says of the model, and where that says nothing mmrad's default.
 
     Attributes:
-        model: A bundled model, a model of the catalogue, a folder, or a model of `base_urls`.
+        model: A bundled model, a model of the catalogue, a folder, a model of `base_urls`, or an expert: the
+            name of a detector, which is trained first, or the folder of one that was trained.
         name: Name of the run; by default the model's with what is unusual about the asking.
         base_urls: OpenAI-compatible endpoints that share the requests.
         provider: How the model is reached where that is not plain: `inspect` (inspect-ai) or `vllm` (in
@@ -36,13 +52,18 @@ class Entry(Table):
         max_tokens: Limit of an answer.
         temperature: 0 is greedy.
         min_p: Smallest probability of a token relative to the likeliest.
-        seed: Seed of sampling.
+        seed: Seed of sampling, or of training a detector.
         repeats: How often everything is asked; each time with the next seed.
         concurrency: Requests at once to an endpoint.
         requests_per_minute: Most requests a minute to an endpoint; None for no limit.
         tokens_per_minute: Most tokens a minute, read and written; None for no limit.
         batch_size: Queries at once for a local model.
         batch: Whether the provider's batch API is used.
+        expert_settings: How a detector is trained, see `ExpertSettings`; of one that was trained before,
+            where its `weights` are and its `device`.
+        alpha: Share of the normal images that an expert may flag by its honest threshold.
+        expert: Folder of an expert's run about the same queries, from which the model is given hints.
+        hints: How they are told, see `mmrad.bench.hints`.
     """
 
     model: str
@@ -67,17 +88,66 @@ class Entry(Table):
     tokens_per_minute: PositiveFloat | None = None
     batch_size: PositiveInt = 16
     batch: bool = False
+    expert_settings: dict[str, Any] = Field(default_factory=dict)
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    expert: Path | None = None
+    hints: HintsAs = "text"
+
+    @model_validator(mode="after")
+    def _trainable(self) -> Self:
+        if self.model in DETECTORS:
+            self.detector()
+        elif self.expert_settings and not self.of_expert:
+            raise ValueError(f"expert_settings are for an expert, and {self.model} is none")
+        return self
+
+    @model_validator(mode="after")
+    def _hinted(self) -> Self:
+        if self.expert is None and "hints" in self.model_fields_set:
+            raise ValueError("hints need an expert: the folder of its run")
+        if self.expert and self.of_expert:
+            raise ValueError(f"{self.model} is an expert itself, and is told nothing by another")
+        return self
+
+    @property
+    def of_expert(self) -> bool:
+        """Whether the model is an expert: it is asked nothing, and shown no reference."""
+        return self.model in DETECTORS or is_expert(Path(self.model))
+
+    @property
+    def beside(self) -> int:
+        """How many reference images each query is given."""
+        return 0 if self.of_expert else self.references
+
+    def detector(self) -> ExpertSettings:
+        """How the detector that `model` names is trained.
+
+        Raises:
+            ValueError: When a setting is unknown or of the wrong type.
+        """
+        twice = {"detector", "seed"} & self.expert_settings.keys()
+        if twice:
+            raise ValueError(
+                f"expert_settings: leave out {', '.join(sorted(twice))}, which the run itself says"
+            )
+        try:
+            own = {"detector": self.model, "seed": self.seed}
+            return ExpertSettings.model_validate(own | self.expert_settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"expert_settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     @property
     def variant(self) -> str:
         """The name of the run, the same for its repeats."""
-        if self.name:
-            return self.name
+        if self.name or self.of_expert:
+            return self.name or Path(self.model).name
         unusual = {
             "+knowledge": self.knowledge,
             "-no-reference": self.references == 0,
             f"-{self.references}-references": self.references > 1,
             "-no-reasoning": not self.reasoning,
+            f"+{self.expert and self.expert.name}-{self.hints}": self.expert is not None,
         }
         return Path(self.model).name + "".join(suffix for suffix, applies in unusual.items() if applies)
 
@@ -112,18 +182,29 @@ class BenchRecipe(Table):
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
-        twice = [name for name, count in Counter(entry.variant for entry in self.runs).items() if count > 1]
+        names = Counter(entry.variant for entry in self.runs)
+        names.update(entry.variant + ORACLE for entry in self.runs if entry.of_expert)
+        twice = [name for name, count in names.items() if count > 1]
         if twice:
             raise ValueError(f"several runs would be named {twice[0]!r}; give each a `name`")
         return self
 
     def with_options(self, **given: Any) -> BenchRecipe:
-        """The recipe with values that were given otherwise, which win; None means not given."""
+        """The recipe with values that were given otherwise, which win; None means not given.
+
+        Raises:
+            UsageError: When a value is of the wrong type, or the values do not fit together.
+        """
         values = {name: value for name, value in given.items() if value is not None}
         own = {name: value for name, value in values.items() if name in BenchRecipe.model_fields}
         values = {name: value for name, value in values.items() if name in Entry.model_fields}
         runs = [{**entry.model_dump(exclude_unset=True), **values} for entry in self.runs]
-        return BenchRecipe.model_validate({**self.model_dump(exclude_unset=True), **own, "runs": runs})
+        try:
+            return BenchRecipe.model_validate({**self.model_dump(exclude_unset=True), **own, "runs": runs})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
 
     def repeats(self) -> Iterator[tuple[Entry, str, dict[str, Any]]]:
         """Each run: how it is asked, its name, and what tables say of it; the first repeats first."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrad import __version__
+from mmrad.bench.leaks import refuse_seen
 from mmrad.bench.progress import Progress, Reporter
 from mmrad.bench.records import verdict_to_record
 from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, price_of, read_lines, spent
@@ -55,12 +56,13 @@ def bench(
         The run, with a verdict for each sample.
 
     Raises:
-        UsageError: When there are no samples, or the folder holds a run that was asked otherwise or on
-            other images.
+        UsageError: When there are no samples, the inspector was trained on their dataset, or the folder holds
+            a run that was asked otherwise or on other images.
         DataError: When a sample lacks its reference, or the folder holds a damaged run.
         ProviderError: When the inspector cannot answer at all.
         BudgetReached: When the inspector's cap on money leaves queries unasked; a later call asks them.
     """
+    refuse_seen(corpus, samples, inspector)
     pairs = corpus.pairs(samples, references=references)
     folder = out / file_name(inspector.name)
     described = {**inspector.about(), **(about or {})}

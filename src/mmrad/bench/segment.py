@@ -134,7 +134,7 @@ def segment_run(
     verdicts = [run.verdicts.get(sample.id) for sample in run.samples]
     unanswered = Counter(verdict.status if verdict else MISSING for verdict in verdicts)
     del unanswered["ok"]
-    judged = _with_truth(run.samples)
+    judged = with_true_masks(run.samples)
     scores = _score(run, judged, lambda sample, _: read_mask(folder / files[sample.id]) > 0)
     return Segmentation(
         folder=folder,
@@ -182,8 +182,8 @@ def true_mask(corpus: Corpus, sample: Sample) -> Mask:
 
 
 def _boxes(verdict: Verdict | None) -> list[Box]:
-    """The boxes that a verdict claims; those of one that says normal are none."""
-    return [region.box for region in verdict.regions] if verdict and verdict.anomalous else []
+    """The boxes that a verdict claims."""
+    return [region.box for region in verdict.claimed] if verdict else []
 
 
 def _write(
@@ -271,7 +271,7 @@ def _has_masks(sample: Sample) -> bool:
     return all(region.mask is not None for region in sample.regions)
 
 
-def _with_truth(samples: Sequence[Sample]) -> list[Sample]:
+def with_true_masks(samples: Sequence[Sample]) -> list[Sample]:
     """The samples that pixel figures can judge.
 
     Of a category whose anomalous samples have no masks the normal ones are left out too: nothing would be

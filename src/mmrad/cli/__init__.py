@@ -17,6 +17,7 @@ from mmrad.cli import (
     doctor,
     export,
     factory,
+    fuse,
     import_runs,
     import_texts,
     inspect,
@@ -72,6 +73,7 @@ app.command("probe")(probe.probe)
 app.command("bench")(bench.bench)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("fuse")(fuse.fuse)
 app.command("segment")(segment.segment)
 app.command("mmad")(mmad.mmad)
 app.command("import-runs")(import_runs.import_runs)

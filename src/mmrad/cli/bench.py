@@ -32,6 +32,13 @@ class Provider(Enum):
     VLLM = "vllm"
 
 
+class Hints(Enum):
+    """Values of `--hints`."""
+
+    TEXT = "text"
+    CROPS = "crops"
+
+
 class Score(Enum):
     """Values of `--score`."""
 
@@ -116,15 +123,28 @@ def bench(
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that these runs may cost in all, earlier calls included.")
     ] = None,
+    expert: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an expert's run on the same queries: the models are given its hints."),
+    ] = None,
+    hints: Annotated[
+        Hints | None, typer.Option(help="How they are told: in words, or with enlarged views as well.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show requests, tokens and money, and ask nobody.")
     ] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="Share of normal images that an expert's honest threshold may flag.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random choices.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask models for verdicts on a corpus; the same command again goes on where it stopped.
+    """Ask models and expert detectors for verdicts on a corpus; the same command again goes on.
 
-    Example:  mmrad bench corpus --model anomaly-r1-nano --out runs
+    A detector (padim, patchcore, hgad, dinomaly, inp-former) is first trained on the corpus's normal images,
+    and gives two runs: under a threshold from held-out normal images, and under the paper's (`-oracle`).
+
+    Example:  mmrad bench corpus --model anomaly-r1-nano --model patchcore --out runs
     """
     from mmrad.bench.protocol import Benchmark, Means
     from mmrad.corpus import Corpus
@@ -151,7 +171,10 @@ def bench(
         tokens_per_minute=tokens_per_minute,
         batch_size=batch_size,
         batch=batch,
+        alpha=alpha,
         seed=seed,
+        expert=expert,
+        hints=hints and hints.value,
     )
     _warn_of_retirements(asked, models)
     benchmark = Benchmark(Corpus(corpus), asked, out, Means(models, cache, max_cost))

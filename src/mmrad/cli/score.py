@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from mmrad.cli.options import JsonOption
+from mmrad.cli.progress import counted, progress
 from mmrad.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class By(Enum):
     CATEGORY = "category"
     SIZE = "size"
     TYPE = "type"
+    PIXELS = "pixels"
     RUN = "run"
 
 
@@ -54,8 +56,9 @@ def score(
     by: Annotated[
         By,
         typer.Option(
-            help="A section for each source, category, size or type of the true places; `run`: AUROC, "
-            "calibration, agreement of reasoning and answer, and cost of each run."
+            help="A section for each source, category, size or type of the true places; `pixels`: how well "
+            "the maps of experts mark anomalous pixels; `run`: AUROC, false alarms, calibration, agreement "
+            "of reasoning and answer, and cost of each run."
         ),
     ] = By.SOURCE,
     iou: Annotated[Iou, typer.Option(help="From this IoU on, a place is found.")] = Iou.LOW,
@@ -119,7 +122,7 @@ def _check(by: By, iou: Iou, published: bool, compare: str | None, reparse: bool
         raise UsageError("--compare makes a table of its own; leave out --by")
     if published and (by is not By.SOURCE or compare or iou is not Iou.LOW):
         raise UsageError("--published has figures by source at IoU 0.1; leave out --by, --compare and --iou")
-    if iou is not Iou.LOW and by in (By.SIZE, By.TYPE, By.RUN):
+    if iou is not Iou.LOW and by in (By.SIZE, By.TYPE, By.PIXELS, By.RUN):
         raise UsageError(f"--by {by.value} has no single IoU; leave out --iou")
 
 
@@ -160,6 +163,9 @@ def _table(
         return tables.breakdown(runs, by.value, mixed=mixed)
     if by is By.RUN:
         return tables.details(runs, mixed=mixed)
+    if by is By.PIXELS:
+        with progress("pixels") as update:
+            return tables.pixels(runs, mixed=mixed, progress=counted(update))
     return tables.leaderboard(
         runs,
         published=published,
@@ -185,6 +191,7 @@ def _everything(runs: list[Run], table: Table, changed: dict[str, int]) -> dict[
     from dataclasses import asdict
 
     from mmrad import metrics
+    from mmrad.bench.pixel_figures import kept_pixel_figures
     from mmrad.bench.run import price_of
     from mmrad.report.comparable import identity
 
@@ -197,6 +204,7 @@ def _everything(runs: list[Run], table: Table, changed: dict[str, int]) -> dict[
                 "identity": asdict(identity(run)),
                 "reparsed_changed": changed.get(run.info.name),
                 "scores": metrics.score(run.samples, run.verdicts).to_dict(),
+                "pixels": (marked := kept_pixel_figures(run)) and marked.to_dict(),
                 "calibration": asdict(metrics.calibration(run.samples, run.verdicts)),
                 "faithfulness": asdict(metrics.faithfulness_rates(run.samples, run.verdicts)),
                 "cost": asdict(metrics.cost(list(run.verdicts.values()), price_of(run.info))),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mmrad.answer import Answer, Instance, parse
 from mmrad.coordinates import CoordinateSpace, to_view
-from mmrad.prompt import Message, Prompts, load_prompts
-from mmrad.sample import Pair, Region, ScoreKind, Status, Usage, Verdict
+from mmrad.inspectors.hints import Details, read_details
+from mmrad.prompt import Hint, Message, Prompts, load_prompts
+from mmrad.sample import Pair, Region, Sample, ScoreKind, Status, Usage, Verdict
 from mmrad.view import Budget, View, read_view
+
+HintsAs = Literal["text", "crops"]
+"""How a detector's places are told: in words, or enlarged beside the whole images as well."""
 
 
 class Inspector(Protocol):
@@ -57,6 +63,8 @@ class InspectionSettings:
         seed: Seed of sampling.
         space: The convention in which the model is asked for boxes, and in which its answers are read.
         confidence: Whether to ask for a confidence in words, from which the score is made.
+        hints: What a detector says of the queries, by sample id; a query without a hint is asked as ever.
+        hints_as: How it is told.
     """
 
     prompts: Prompts = field(default_factory=load_prompts)
@@ -69,9 +77,11 @@ class InspectionSettings:
     seed: int = 0
     space: CoordinateSpace = CoordinateSpace.VIEW
     confidence: bool = False
+    hints: Mapping[str, Hint] = field(default_factory=dict)
+    hints_as: HintsAs = "text"
 
     def key(self) -> dict[str, Any]:
-        """The settings as JSON values, for keys of runs."""
+        """The settings as JSON values, for keys of runs; hints are in it where there are any."""
         return {
             "prompts": self.prompts.name,
             "prompts_hash": self.prompts.hash,
@@ -87,7 +97,16 @@ class InspectionSettings:
             "seed": self.seed,
             "space": self.space.value,
             "confidence": self.confidence,
+            **({"hints": self._hints_key()} if self.hints else {}),
         }
+
+    def _hints_key(self) -> dict[str, Any]:
+        told = {
+            key: [hint.alarm, *(place.xyxy for place in hint.places)]
+            for key, hint in sorted(self.hints.items())
+        }
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        return {"as": self.hints_as, "prompts_hash": self.prompts.hints_hash, "sha256": digest}
 
     def ask(
         self, pair: Pair, reference_view: Callable[[Path], View] | None = None
@@ -104,17 +123,32 @@ class InspectionSettings:
         query = read_view(pair.image, self.budget)
         read = reference_view or (lambda path: read_view(path, self.budget))
         references = [read(path) for path in pair.references]
-        labels = self.domain_knowledge.get(pair.sample.category)
-        knowledge = (pair.sample.category, labels) if labels else None
-        messages = self.prompts.inspection(
+        hint = self.hints.get(pair.sample.id)
+        details = read_details(pair, hint, self.budget) if hint and self.hints_as == "crops" else ()
+        return self.messages(pair.sample, query, references, details), query
+
+    def messages(
+        self, sample: Sample, query: View, references: Sequence[View], details: Details = ()
+    ) -> list[Message]:
+        """The messages for a query whose images are read.
+
+        Args:
+            sample: The query; its truth is not used.
+            query: Its view.
+            references: Views of its references.
+            details: Enlarged views of the places of its hint, see `mmrad.inspectors.hints`.
+        """
+        labels = self.domain_knowledge.get(sample.category)
+        return self.prompts.inspection(
             query,
             references,
             reasoning=self.reasoning,
-            domain_knowledge=knowledge,
+            domain_knowledge=(sample.category, labels) if labels else None,
             space=self.space,
             confidence=self.confidence,
+            hint=self.hints.get(sample.id),
+            details=details,
         )
-        return messages, query
 
 
 def verdict_from_text(

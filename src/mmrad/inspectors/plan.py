@@ -10,6 +10,7 @@ import numpy as np
 from mmrad.endpoint import Price, usage_of
 from mmrad.endpoint.spending import OUTPUT_TOKENS
 from mmrad.inspectors.base import InspectionSettings
+from mmrad.inspectors.hints import Details, detail_budget, surroundings
 from mmrad.sample import Pair, Usage
 from mmrad.view import Budget, View, view_size
 
@@ -57,13 +58,16 @@ def blank_view(original_wh: tuple[int, int], budget: Budget) -> View:
 
 def _input_tokens(pair: Pair, settings: InspectionSettings) -> int:
     view = blank_view(pair.sample.size_wh, settings.budget)
-    labels = settings.domain_knowledge.get(pair.sample.category)
-    messages = settings.prompts.inspection(
-        view,
-        [view] * len(pair.references),
-        reasoning=settings.reasoning,
-        domain_knowledge=(pair.sample.category, labels) if labels else None,
-        space=settings.space,
-        confidence=settings.confidence,
-    )
+    references = [view] * len(pair.references)
+    messages = settings.messages(pair.sample, view, references, _blank_details(pair, settings))
     return usage_of(messages).input_tokens or 0
+
+
+def _blank_details(pair: Pair, settings: InspectionSettings) -> Details:
+    """What `read_details` gives, without pixels."""
+    hint = settings.hints.get(pair.sample.id)
+    if hint is None or settings.hints_as != "crops":
+        return ()
+    count, budget = 2 if pair.references else 1, detail_budget(settings.budget)
+    shown = [surroundings(place, pair.sample.size_wh).rounded() for place in hint.places]
+    return tuple((blank_view((x2 - x1, y2 - y1), budget),) * count for x1, y1, x2, y2 in shown)

@@ -11,7 +11,7 @@ from mmrad.metrics.figures import LEVEL
 from mmrad.metrics.scores import IOU_THRESHOLDS
 from mmrad.sample import Sample
 
-SCORER = 2
+SCORER = 3
 """Version of the definitions: to be raised with every change that gives other figures for the same verdicts.
 
 A test keeps the figures of fixed verdicts under each version's hash, so that none changes unnoticed.

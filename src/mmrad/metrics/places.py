@@ -115,7 +115,7 @@ def _found_places(
     for sample in samples:
         verdict = verdicts.get(sample.id)
         called = verdict is not None and verdict.anomalous is True
-        predicted = [region.box for region in verdict.regions] if verdict and called else []
+        predicted = [region.box for region in verdict.claimed] if verdict else []
         true = [region.box for region in sample.regions]
         found = np.zeros((len(true), len(PLACE_FIGURES)))
         found[:, 0] = called

@@ -107,9 +107,10 @@ def score(
 ) -> Scores:
     """Compare verdicts with the truth.
 
-    Places count only where the verdict says anomalous. A sample without a verdict is unanswered, with the
-    status `missing`; a verdict without a sample is left out. Figures by score are undefined when the run has
-    scores of several kinds: a P(Yes) and a confidence in words are not on one scale.
+    Places count where the verdict claims them, see `Verdict.claimed`. A sample without a verdict is
+    unanswered, with the status `missing`; a verdict without a sample is left out. Figures by score are
+    undefined when the run has scores of several kinds: a P(Yes) and a confidence in words are not on one
+    scale.
 
     Args:
         samples: The queries; ids are unique.
@@ -165,7 +166,7 @@ def by_category(samples: Sequence[Sample]) -> list[list[Sample]]:
 def sample_counts(sample: Sample, verdict: Verdict | None) -> Floats:
     """The counts of one query, in the order of `COUNTS`."""
     judged = verdict.anomalous if verdict else None
-    predicted = [region.box for region in verdict.regions] if verdict and judged else []
+    predicted = [region.box for region in verdict.claimed] if verdict else []
     true = [region.box for region in sample.regions]
     places = [localization_counts(predicted, true, threshold) for threshold in IOU_THRESHOLDS]
     return np.concatenate([detection_counts(sample.anomalous, judged), *places])

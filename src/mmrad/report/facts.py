@@ -9,6 +9,9 @@ from itertools import combinations
 from typing import Any
 
 from mmrad.bench import Run
+from mmrad.bench.expert_runs import threshold_of
+from mmrad.bench.oracle import read_sweep
+from mmrad.bench.pixel_figures import kept_pixel_figures
 from mmrad.bench.run import price_of
 from mmrad.metrics import (
     IOU_THRESHOLDS,
@@ -26,8 +29,11 @@ from mmrad.metrics import (
     cost,
     repeats,
 )
+from mmrad.metrics.pixels import MAP_FIGURES, PixelGroup, PixelScores
+from mmrad.report.helpers import helper_text
 from mmrad.report.outcome import OUTCOMES, judge
 from mmrad.report.published import PUBLISHED_IOU, rows_beside
+from mmrad.report.thresholds import threshold_text
 
 FIGURE_NAMES = {
     "accuracy": "Detection accuracy",
@@ -40,12 +46,15 @@ FIGURE_NAMES = {
     },
     "auroc": "AUROC",
     "average_precision": "Average precision",
+    "pixel_auroc": "Pixel AUROC",
+    "aupro": "AUPRO",
 }
 
 SCORE_KINDS = {
     "probability": "probability of “Yes”",
     "confidence": "confidence in words",
     "map": "anomaly map",
+    "fused": "model and expert fused",
     "unmarked": "score of unknown kind",
     "mixed": "scores of several kinds",
 }
@@ -105,8 +114,9 @@ def facts(shown: Sequence[Shown], *, published: bool) -> dict[str, Any]:
     """
     sources = list(dict.fromkeys(str(group.source) for one in shown for group in one.scores.sources))
     leader = best(shown)
+    mapped = any(threshold_of(one.run.info) for one in shown)
     return {
-        "figures": FIGURE_NAMES,
+        "figures": {name: title for name, title in FIGURE_NAMES.items() if mapped or name not in MAP_FIGURES},
         "thresholds": IOU_THRESHOLDS,
         "kinds": SCORE_KINDS,
         "outcomes": [{"key": kind.key, "name": kind.name, "glyph": kind.glyph} for kind in OUTCOMES],
@@ -116,15 +126,16 @@ def facts(shown: Sequence[Shown], *, published: bool) -> dict[str, Any]:
         "published": _published(shown) if published else [],
         "leader": leader,
         "compared": COMPARED,
-        "pairs": _pairs(shown, range(len(shown)) if len(shown) <= MOST_LEADERS else [leader]),
+        "pairs": _pairs(shown, leader),
     }
 
 
 def best(shown: Sequence[Shown]) -> int:
-    """The number of the run with the best detection accuracy, complete ones first."""
+    """The number of the run with the best detection accuracy in competition, complete ones first."""
     return max(
         range(len(shown)),
         key=lambda i: (
+            threshold_of(shown[i].run.info) != "oracle",
             len(shown[i].run.samples) == shown[i].of,
             shown[i].scores.overall.figures["accuracy"].value or 0.0,
         ),
@@ -133,6 +144,7 @@ def best(shown: Sequence[Shown]) -> int:
 
 def _run(one: Shown) -> dict[str, Any]:
     info, samples, verdicts = one.run.info, one.run.samples, one.run.verdicts
+    pixels = _pixel_groups(kept_pixel_figures(one.run))
     return {
         "name": info.name,
         "title": info.about.get("title"),
@@ -143,9 +155,14 @@ def _run(one: Shown) -> dict[str, Any]:
         "asked": len(samples),
         "of": one.of,
         "kind": one.scores.score_kind,
-        "overall": _group(one.scores.overall),
-        "sources": [_group(group) for group in one.scores.sources],
-        "categories": [_group(group) for group in one.scores.categories],
+        "helper": helper_text(info),
+        "threshold": threshold_text(info),
+        "oracle": threshold_of(info) == "oracle",
+        "published": info.about.get("published"),
+        "sweep": _sweep(one.run),
+        "overall": _group(one.scores.overall, pixels),
+        "sources": [_group(group, pixels) for group in one.scores.sources],
+        "categories": [_group(group, pixels) for group in one.scores.categories],
         "sizes": [_places(group) for group in by_size(samples, verdicts) if group.places],
         "types": [_places(group) for group in by_type(samples, verdicts)],
         "calibration": asdict(calibration(samples, verdicts)),
@@ -153,7 +170,33 @@ def _run(one: Shown) -> dict[str, Any]:
     }
 
 
-def _group(group: Group) -> dict[str, Any]:
+_PixelGroups = Mapping[tuple[str | None, str | None], PixelGroup]
+"""By source and category."""
+
+
+def _pixel_groups(scores: PixelScores | None) -> _PixelGroups:
+    groups = (scores.overall, *scores.sources, *scores.categories) if scores else ()
+    return {(group.source, group.category): group for group in groups}
+
+
+def _sweep(run: Run) -> list[dict[str, Any]] | None:
+    """Detection and localization accuracy of each category at each threshold, of a run under the paper's."""
+    if threshold_of(run.info) != "oracle":
+        return None
+    return [
+        {
+            "source": one.source,
+            "category": one.category,
+            "detection": [row.detection["accuracy"] for row in one.rows],
+            "localization": [row.localization["accuracy"] for row in one.rows],
+            "taken": [one.detection, one.localization],
+        }
+        for one in read_sweep(run).categories
+    ]
+
+
+def _group(group: Group, pixels: _PixelGroups) -> dict[str, Any]:
+    marked = pixels.get((group.source, group.category))
     return {
         "source": group.source,
         "category": group.category,
@@ -161,7 +204,7 @@ def _group(group: Group) -> dict[str, Any]:
         "samples": group.samples,
         "anomalous": group.anomalous,
         "unanswered": group.unanswered,
-        "figures": _figures(group.figures),
+        "figures": _figures({**group.figures, **(marked.figures if marked else {})}),
     }
 
 
@@ -233,10 +276,12 @@ def _published(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     ]
 
 
-def _pairs(shown: Sequence[Shown], leaders: Sequence[int]) -> list[dict[str, Any]]:
-    """How far each run is from each leader, on the queries both have been asked."""
+def _pairs(shown: Sequence[Shown], leader: int) -> list[dict[str, Any]]:
+    """How far each run in competition is from each leader, on the queries both have been asked."""
+    competing = [i for i, one in enumerate(shown) if threshold_of(one.run.info) != "oracle"]
+    leaders = competing if len(competing) <= MOST_LEADERS else [leader]
     found: dict[tuple[int, int], tuple[int, dict[str, Difference]]] = {}
-    for first, second in combinations(range(len(shown)), 2):
+    for first, second in combinations(competing, 2):
         if first in leaders or second in leaders:
             asked = set(shown[second].run.info.sample_ids)
             common = [sample for sample in shown[first].run.samples if sample.id in asked]

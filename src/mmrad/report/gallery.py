@@ -14,11 +14,17 @@ from mmrad.bench import Run
 from mmrad.box import iou_matrix
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
+from mmrad.report.heat import heat_layers
 from mmrad.report.outcome import OUTCOMES, judge
 from mmrad.report.thumbnails import Thumbnails
 from mmrad.sample import Pair, Region, Sample, Verdict
 
 _WORST_FIRST = [kind.key for kind in reversed(OUTCOMES)]
+
+_ANSWER = (
+    "outcome", "anomalous", "status", "detail", "regions", "found", "iou", "score", "seconds",
+    "think", "around", "heat",
+)  # fmt: skip
 
 Columns = dict[str, list[Any]]
 """Values by name, one list a column, all of one length: far smaller as JSON than a record for each row."""
@@ -75,7 +81,7 @@ def gallery(runs: Sequence[Run], limit: int, thumbnails: Thumbnails) -> dict[str
     samples = [pair.sample for pair in pairs]
     return {
         "queries": _columns([_query(pair, thumbnails) for pair in pairs]),
-        "answers": [_columns(_answers(run, samples)) for run in runs],
+        "answers": [_columns(_answers(run, samples, thumbnails)) for run in runs],
     }
 
 
@@ -108,22 +114,24 @@ def _picture(path: Path, thumbnails: Thumbnails) -> str | dict[str, str]:
         return {"problem": str(error)}
 
 
-def _answers(run: Run, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def _answers(run: Run, samples: Sequence[Sample], thumbnails: Thumbnails) -> list[dict[str, Any]]:
     asked = {sample.id for sample in run.samples}
-    return [_answer(s, run.verdicts.get(s.id), asked=s.id in asked) for s in samples]
+    heat = heat_layers(run, [sample for sample in samples if sample.id in asked], thumbnails)
+    return [
+        _answer(s, run.verdicts.get(s.id), asked=s.id in asked) | {"heat": heat.get(s.id)} for s in samples
+    ]
 
 
 def _answer(sample: Sample, verdict: Verdict | None, *, asked: bool) -> dict[str, Any]:
     """What a run said of a query; all is None when the query is not among the run's."""
     outcome, hits, found = judge(sample, verdict)
-    answer: dict[str, Any] = dict.fromkeys(
-        ("outcome", "status", "detail", "regions", "found", "iou", "score", "seconds", "think", "around")
-    )
+    answer: dict[str, Any] = dict.fromkeys(_ANSWER)
     if asked:
         answer["outcome"] = outcome
     if asked and verdict:
         spoken = _spoken(verdict)
         answer |= {
+            "anomalous": verdict.anomalous,
             "status": verdict.status,
             "detail": verdict.detail,
             "regions": [
@@ -154,10 +162,10 @@ def _spoken(verdict: Verdict) -> list[list[float] | None]:
 
 
 def _mean_iou(sample: Sample, verdict: Verdict) -> float | None:
-    """Mean over the true places of the best overlap with a predicted one; None where none is to be found."""
-    if not sample.regions or not verdict.anomalous:
+    """Mean over the true places of the best overlap with a predicted one; None where it says nothing."""
+    if not sample.regions or not (verdict.anomalous or verdict.claimed):
         return None
-    overlaps = [_best_iou(region, verdict.regions) for region in sample.regions]
+    overlaps = [_best_iou(region, verdict.claimed) for region in sample.regions]
     return round(sum(overlaps) / len(overlaps), 3)
 
 

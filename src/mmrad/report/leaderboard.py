@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mmrad.bench import Run
+from mmrad.bench.expert_runs import threshold_of
 from mmrad.metrics import Group, Repeats, Scores, repeats, score
 from mmrad.report.comparable import SHORT, Identity, check_comparable, identity, scorer_note
+from mmrad.report.helpers import helper_notes, helper_text
 from mmrad.report.markup import Cell, Column, Row, Table, figure_cell, with_best
 from mmrad.report.published import PUBLISHED_IOU, PublishedRow, rows_beside
+from mmrad.report.thresholds import ORACLE, threshold_notes, threshold_text
 
 _PUBLISHED_FIGURES = (
     "det_accuracy", "det_recall", "det_precision", "loc_accuracy", "loc_recall", "loc_precision",
@@ -31,6 +34,11 @@ class _Entry:
     runs: tuple[Run, ...]
     scores: tuple[Scores, ...]
     identity: Identity
+
+    @property
+    def oracle(self) -> bool:
+        """Whether its thresholds were chosen on the test labels, so that it is out of competition."""
+        return threshold_of(self.runs[0].info) == "oracle"
 
     @cached_property
     def repeats(self) -> Repeats:
@@ -62,7 +70,8 @@ def leaderboard(
 ) -> Table:
     """Detection and localization of runs: a section for each source, or each category.
 
-    Repeats of one model are one row, the mean and the standard deviation between them.
+    Repeats of one model are one row, the mean and the standard deviation between them. Experts under the
+    paper's thresholds are marked and out of competition, beside the paper's own experts.
 
     Args:
         runs: The runs.
@@ -83,13 +92,22 @@ def leaderboard(
     published = published and not by_category and iou == PUBLISHED_IOU
     rows: list[Row] = []
     for key in dict.fromkeys(key for one in groups for key in one):
-        own = [_leader(e, key, one[key], names) for e, one in zip(entries, groups, strict=True) if key in one]
-        rows += with_best(own)
-        rows += _published(key[0], _beside(entries, key[0])) if published else []
+        own = [
+            (entry, _leader(entry, key, one[key], names))
+            for entry, one in zip(entries, groups, strict=True)
+            if key in one
+        ]
+        rows += with_best([row for entry, row in own if not entry.oracle])
+        known, experts = _published(key[0], _beside(entries, key[0])) if published else ([], [])
+        rows += [*known, *_paired([pair for pair in own if pair[0].oracle], experts)]
     return Table(
         title=f"Anomaly detection and localization at IoU ≥ {iou:g} by "
         f"{'category' if by_category else 'source'}, in percent.",
-        columns=_leaderboard_columns(hashes=bool(warnings)),
+        columns=_leaderboard_columns(
+            hashes=bool(warnings),
+            thresholds=any(threshold_of(run.info) for run in runs),
+            helpers=any(helper_text(run.info) for run in runs),
+        ),
         rows=tuple(rows),
         notes=(*warnings, *_notes(entries, rows, shown_hashes=bool(warnings))),
     )
@@ -126,6 +144,8 @@ def _leader(entry: _Entry, key: _Key, groups: Sequence[Group], names: Sequence[s
         "/".join(filter(None, key)),
         (
             Cell(entry.name),
+            Cell(threshold_text(info)),
+            Cell(helper_text(info)),
             Cell(f"{info.references} {info.reference_method}" if info.references else "none"),
             Cell("yes" if info.inspector.get("domain_knowledge") else "no"),
             Cell(_ASKED.get(info.inspector.get("reasoning"))),
@@ -140,22 +160,35 @@ def _leader(entry: _Entry, key: _Key, groups: Sequence[Group], names: Sequence[s
     )
 
 
-def _published(section: str, rows: Sequence[PublishedRow]) -> list[Row]:
-    """Published rows, the best of those in competition bold; experts trained on the dataset are not."""
-    groups: dict[bool, list[Row]] = {False: [], True: []}
+def _published(section: str, rows: Sequence[PublishedRow]) -> tuple[list[Row], list[Row]]:
+    """Published rows: those in competition with the best of them bold, and experts trained on the dataset."""
+    competing: list[Row] = []
+    experts: list[Row] = []
     for row in rows:
+        expert = row.group == "expert_full_shot"
         figures = [_hundredth(getattr(row, name)) for name in _PUBLISHED_FIGURES]
-        unknown = (Cell(),) * 5
-        cells = (Cell(row.model), *unknown, *map(Cell, figures), *unknown[:4])
-        groups[row.group == "expert_full_shot"].append(Row(section, cells, published=True))
-    return [*with_best(groups[False]), *groups[True]]
+        unknown = (Cell(),) * 6
+        threshold = Cell(ORACLE if expert else None)
+        cells = (Cell(row.model), threshold, *unknown, *map(Cell, figures), *unknown[:4])
+        (experts if expert else competing).append(Row(section, cells, published=True))
+    return with_best(competing), experts
+
+
+def _paired(own: Sequence[tuple[_Entry, Row]], experts: Sequence[Row]) -> Iterable[Row]:
+    """Rows under the paper's thresholds, each followed by the published row of the same detector."""
+    left = {row.cells[0].value: row for row in experts}
+    for entry, row in own:
+        yield row
+        if published := left.pop(entry.runs[0].info.about.get("published"), None):
+            yield published
+    yield from left.values()
 
 
 def _hundredth(percent: float | None) -> float | None:
     return None if percent is None else percent / 100
 
 
-def _leaderboard_columns(*, hashes: bool) -> tuple[Column, ...]:
+def _leaderboard_columns(*, hashes: bool, thresholds: bool, helpers: bool) -> tuple[Column, ...]:
     figures = [
         Column(f"{kind}_{name}", f"{title} {name}", "percent")
         for kind, title in (("det", "Det."), ("loc", "Loc."))
@@ -163,6 +196,8 @@ def _leaderboard_columns(*, hashes: bool) -> tuple[Column, ...]:
     ]
     return (
         Column("model", "Model"),
+        Column("threshold", "Threshold", hidden=not thresholds),
+        Column("expert", "Expert", hidden=not helpers),
         Column("reference", "Reference"),
         Column("knowledge", "Knowledge"),
         Column("reasoning", "Reasoning"),
@@ -186,6 +221,8 @@ def _notes(entries: Sequence[_Entry], rows: Sequence[Row], *, shown_hashes: bool
             "Published rows are from Table 4 of the paper and were not measured here; bold is the best of "
             "the runs and, apart, of the published rows without those trained on the dataset."
         )
+    yield from threshold_notes([run.info for entry in entries for run in entry.runs])
+    yield from helper_notes([run.info for entry in entries for run in entry.runs])
     yield scorer_note()
     if not shown_hashes:
         prompts = {entry.identity.prompts for entry in entries} - {None}

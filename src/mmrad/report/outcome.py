@@ -27,9 +27,7 @@ class OutcomeKind:
 
 OUTCOMES = (
     OutcomeKind("right", "Right", "✓", "judged correctly, and every place found without a false one"),
-    OutcomeKind(
-        "partly", "Partly found", "½", "rightly called anomalous; some place missed or falsely added"
-    ),
+    OutcomeKind("partly", "Partly right", "½", "judged correctly; some place missed or falsely added"),
     OutcomeKind("wrong_place", "Wrong place", "↗", "rightly called anomalous, but no true place was found"),
     OutcomeKind("missed", "Missed", "✗", "anomalous, called normal"),
     OutcomeKind("false_alarm", "False alarm", "!", "normal, called anomalous"),
@@ -54,15 +52,13 @@ def judge(sample: Sample, verdict: Verdict | None) -> tuple[Outcome, frozenset[i
         return "not_asked", nothing, nothing
     if verdict.anomalous is None:
         return "unanswered", nothing, nothing
-    if not verdict.anomalous:
-        return ("missed" if sample.anomalous else "right"), nothing, nothing
-    if not sample.anomalous:
-        return "false_alarm", nothing, nothing
-    pairs = match(_boxes(verdict.regions), _boxes(sample.regions), IOU_THRESHOLD)
+    pairs = match(_boxes(verdict.claimed), _boxes(sample.regions), IOU_THRESHOLD)
     hits, found = frozenset(pair[0] for pair in pairs), frozenset(pair[1] for pair in pairs)
-    if not pairs:
+    if verdict.anomalous != sample.anomalous:
+        return ("missed" if sample.anomalous else "false_alarm"), hits, found
+    if sample.anomalous and not pairs:
         return "wrong_place", hits, found
-    complete = len(pairs) == len(verdict.regions) == len(sample.regions)
+    complete = len(pairs) == len(verdict.claimed) == len(sample.regions)
     return ("right" if complete else "partly"), hits, found
 
 

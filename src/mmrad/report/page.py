@@ -23,6 +23,7 @@ from mmrad.report.gallery import gallery
 from mmrad.report.html import json_in_html, render, scripts
 from mmrad.report.outcome import OUTCOMES
 from mmrad.report.tables import leaderboard, to_csv, to_latex, to_markdown
+from mmrad.report.thresholds import threshold_notes, threshold_text
 from mmrad.report.thumbnails import Thumbnails
 
 FILE_NAME = "report.html"
@@ -127,6 +128,7 @@ class ReportWriter:
             "incomplete": any(len(one.run.samples) < one.of for one in shown),
             "comparable": bool(data["pairs"]),
             "in_gallery": len(queries["queries"].get("id", ())),
+            "referenced": any(queries["queries"].get("reference", ())),
             "folder": self.path.with_name(f"{self.path.stem}_files").name if self._thumbnails.apart else None,
             "written": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
             "facts": json_in_html(data),
@@ -184,6 +186,7 @@ def _told(shown: Sequence[Shown]) -> dict[str, Any]:
         "corpora": sorted({one.run.corpus.path.resolve().name for one in shown}),
         "outcomes": OUTCOMES,
         "failures": FAILURES,
+        "thresholds": list(threshold_notes([one.run.info for one in shown])),
         "level": shown[0].scores.level,
         "resamples": shown[0].scores.resamples,
     }
@@ -199,6 +202,7 @@ def _row(one: Shown) -> dict[str, Any]:
         "asked": len(run.samples),
         "of": one.of,
         "outcomes": [(kind, outcomes[kind.key]) for kind in OUTCOMES],
+        "threshold": threshold_text(info),
         "unanswered": one.scores.overall.unanswered,
         "faithfulness": faithfulness_rates(run.samples, run.verdicts),
         "kind": SCORE_KINDS.get(one.scores.score_kind or "", "none"),

@@ -11,22 +11,26 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mmrad.errors import DataError
 from mmrad.image import read_image
 
 _JPEG_QUALITY = 76
-_OURS = re.compile(r"[0-9a-f]{16}\.jpg")
+_LAYER_QUALITY = 60
+_OURS = re.compile(r"[0-9a-f]{16}\.(jpg|webp)")
+_TYPES = {"jpg": "jpeg", "webp": "webp"}
 
 
 class Thumbnails:
-    """JPEG thumbnails as data URIs, or as files when they are many; equal pictures are kept once.
+    """Thumbnails as data URIs, or as files when they are many; equal pictures are kept once.
 
     Args:
         side: Longest side in pixels.
         beside: Folder for those that are not embedded; None embeds all.
-        embedded: Bytes of JPEG to embed before the folder is used.
+        embedded: Bytes to embed before the folder is used.
     """
 
     def __init__(self, side: int, *, beside: Path | None = None, embedded: int = 0) -> None:
@@ -51,8 +55,21 @@ class Thumbnails:
             DataError: When the file is no readable image.
         """
         if path not in self._keys:
-            self._keep(path, self._jpeg(path))
+            self._keys[path] = self._keep(self._jpeg(path), "jpg")
         return self._keys[path]
+
+    def add_layer(self, pixels: NDArray[np.uint8]) -> str:
+        """Keep a picture that lies over another one.
+
+        Args:
+            pixels: RGBA, shape `(height, width, 4)`.
+
+        Returns:
+            Its key in `uris`.
+        """
+        buffer = io.BytesIO()
+        Image.fromarray(pixels, "RGBA").save(buffer, format="WEBP", quality=_LAYER_QUALITY, method=6)
+        return self._keep(buffer.getvalue(), "webp")
 
     def add_all(self, paths: Iterable[Path]) -> None:
         """Read many images, several at once; one that cannot be read is left for `add` to say so."""
@@ -60,7 +77,7 @@ class Thumbnails:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for path, jpeg in zip(open_paths, pool.map(self._jpeg_or_none, open_paths), strict=True):
                 if jpeg is not None:
-                    self._keep(path, jpeg)
+                    self._keys[path] = self._keep(jpeg, "jpg")
 
     def remove_strays(self) -> None:
         """Delete thumbnails of earlier pages from the folder; files with other names stay."""
@@ -85,16 +102,17 @@ class Thumbnails:
         except DataError:
             return None
 
-    def _keep(self, path: Path, jpeg: bytes) -> None:
-        key = hashlib.sha256(jpeg).hexdigest()[:16]
-        self._keys[path] = key
+    def _keep(self, content: bytes, kind: str) -> str:
+        key = hashlib.sha256(content).hexdigest()[:16]
         if key in self.uris:
-            return
-        if self.beside is None or len(jpeg) <= self._room:
-            self._room -= len(jpeg)
-            self.uris[key] = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-            return
+            return key
+        if self.beside is None or len(content) <= self._room:
+            self._room -= len(content)
+            encoded = base64.b64encode(content).decode("ascii")
+            self.uris[key] = f"data:image/{_TYPES[kind]};base64,{encoded}"
+            return key
         self._room = 0  # what comes later is shown later: it goes beside as well
         self.beside.mkdir(parents=True, exist_ok=True)
-        (self.beside / f"{key}.jpg").write_bytes(jpeg)
-        self.uris[key] = f"{self.beside.name}/{key}.jpg"
+        (self.beside / f"{key}.{kind}").write_bytes(content)
+        self.uris[key] = f"{self.beside.name}/{key}.{kind}"
+        return key

@@ -7,7 +7,7 @@ const outcomeKind = Object.fromEntries(facts.outcomes.map((kind) => [kind.key, k
 const DEFAULTS = {
   scope: "", iou: "0.1", published: "1", each: "0", metric: "accuracy", by: "categories", leader: String(facts.leader),
   run: "all", show: "", source: "", category: "", label: "", outcome: "", order: "", q: "",
-  boxes: "1", truth: "1", open: "",
+  boxes: "1", truth: "1", heat: "1", open: "",
 };
 let state = { ...DEFAULTS };
 
@@ -34,6 +34,9 @@ const hidden = (text) => element("span", { class: "hidden" }, text);
 /* Scores of different kinds never stand beside each other unmarked. */
 const ranking = (figure) => figure === "auroc" || figure === "average_precision";
 const kindOf = (run) => facts.kinds[run.kind] ?? null;
+
+/* Experts have thresholds, and maps that say where but not what. */
+const isExpert = (run) => run.threshold !== null;
 
 /* Runs are told apart by colour and by shape. Repeats of one variant share both. */
 const variants = [...new Set(facts.runs.map((run) => run.variant))];

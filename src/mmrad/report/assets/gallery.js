@@ -5,14 +5,15 @@ let drawn = 0;
 
 /* ---- pictures ---- */
 
-function picture(side, item, name, layers = []) {
+function picture(side, item, name, layers = [], heat = null) {
   const holder = element("div", { class: "picture" });
-  if (!side || side.problem) {
-    holder.append(element("p", { class: "absent" }, side ? side.problem : "no reference"));
+  if (side.problem) {
+    holder.append(element("p", { class: "absent" }, side.problem));
   } else {
     const image = element("img", { src: images[side], alt: `${name} of ${item.id}`, loading: "lazy", decoding: "async" });
     image.addEventListener("error", () => pictureMissing(image));
     holder.append(image);
+    if (heat) holder.append(element("img", { class: "heat", src: images[heat], alt: "", loading: "lazy", decoding: "async" }));
     if (layers.length) holder.append(overlay(item, layers));
   }
   holder.append(element("span", { class: "caption", "aria-hidden": "true" }, name));
@@ -66,7 +67,8 @@ function card(item, index) {
   const said = element("p", { class: "said" }, `Truth: ${truthText(item)}`);
   if (one) said.append(element("br"), `Says: ${saidText(one)}`);
   const button = element("button", { type: "button", class: "card" },
-    element("div", { class: "pictures" }, picture(item.query, item, "Query", layers), picture(item.reference, item, "Reference")),
+    element("div", { class: item.reference ? "pictures" : "pictures alone" }, picture(item.query, item, "Query", layers, one?.heat),
+      item.reference ? picture(item.reference, item, "Reference") : null),
     element("div", { class: "card-text" },
       element("div", { class: "card-line" }, one ? badge(one.outcome) : signs(item), element("span", { class: "where fine" }, `${item.source} / ${item.category}`)),
       said, one?.think ? element("p", { class: "think" }, one.think) : null));
@@ -131,12 +133,13 @@ function drawFilters() {
 function drawToggles() {
   document.body.classList.toggle("no-boxes", state.boxes !== "1");
   document.body.classList.toggle("no-truth", state.truth !== "1");
+  document.body.classList.toggle("no-heat", state.heat !== "1");
 }
 
 let waiting = 0;
 
 function changedFilter(name) {
-  if (name === "boxes" || name === "truth") { drawToggles(); return; }
+  if (["boxes", "truth", "heat"].includes(name)) { drawToggles(); return; }
   if (name === "source") state.category = state.label = "";
   if (name === "category") state.label = "";
   clearTimeout(waiting);

@@ -6,7 +6,8 @@ const local = (figure, iou = state.iou) => `iou${iou}_${figure}`;
 /* How the runs were asked; a column only where they differ. */
 const ASKED = [
   ["references", "References", (run) => String(run.references)],
-  ["knowledge", "Knowledge", (run) => (run.knowledge ? "yes" : "no")],
+  ["knowledge", "Knowledge", (run) => (isExpert(run) ? "–" : run.knowledge ? "yes" : "no")],
+  ["helper", "Expert", (run) => run.helper ?? "–"],
   ["reasoning", "Reasoning", (run) => (run.reasoning === null ? "–" : run.reasoning ? "yes" : "no")],
 ].filter(([name]) => new Set(facts.runs.map((run) => run[name])).size > 1);
 
@@ -17,11 +18,14 @@ function leaderColumns() {
     [`Localization, IoU ≥ ${state.iou}`, local("recall"), "Recall"],
     [`Localization, IoU ≥ ${state.iou}`, local("precision"), "Precision"],
     ["Ranking", "auroc", "AUROC"],
+    ["Pixels", "pixel_auroc", "AUROC"], ["Pixels", "aupro", "AUPRO"],
   ];
-  return columns.filter(([, name]) => name !== "auroc" || facts.runs.some((run) => run.overall?.figures.auroc[0] != null));
+  const shown = (name) => facts.runs.some((run) => run.overall?.figures[name]?.[0] != null);
+  return columns.filter(([over, name]) => !["Ranking", "Pixels"].includes(over) || shown(name));
 }
 
-/* Rows in the order of the variants: `{ run | repeats | published, name, figures }`. */
+/* Rows in the order of the variants: `{ run | repeats | published, name, figures }`. Those out of competition
+   come last: experts under the paper's thresholds, each before the published row of the same detector. */
 function leaderRows() {
   const rows = [];
   for (const variant of variants) {
@@ -31,7 +35,15 @@ function leaderRows() {
     else for (const one of runs) rows.push({ ...one, name: one.run.name });
   }
   const shown = state.published === "1" ? facts.published.filter((row) => row.source === state.scope) : [];
-  return [...rows, ...shown.map((row) => ({ published: row, name: row.model }))];
+  const published = shown.map((row) => ({ published: row, name: row.model }));
+  const experts = published.filter((row) => row.published.group === "expert_full_shot");
+  const outside = [];
+  for (const row of rows.filter(({ run }) => run.oracle)) {
+    const same = experts.findIndex((one) => one.name === row.run.published);
+    outside.push(row, ...(same < 0 ? [] : experts.splice(same, 1)));
+  }
+  const competing = published.filter((row) => row.published.group !== "expert_full_shot");
+  return [...rows.filter(({ run }) => !run.oracle), ...competing, ...outside, ...experts];
 }
 
 function drawLeaderboard() {
@@ -75,10 +87,12 @@ function leaderRow(row, columns, tail) {
   const figures = repeats ? (state.scope ? repeats.sources[state.scope] : repeats.overall) : group?.figures;
   const name = element("th", { scope: "row", "data-value": row.name }, swatch(number), run.title && !repeats && run.title !== row.name ? run.title : row.name);
   if (run.title && !repeats && run.title !== row.name) name.append(fine(row.name));
+  if (repeats && isExpert(run)) name.append(fine(`threshold: ${run.threshold}`));
   if (repeats) name.append(fine(`mean of ${repeats.count} repeats ± their spread`));
   name.append(fine(group ? plural(group.samples, "query", "queries") : "no query here"));
   if (run.asked < run.of) name.append(element("span", { class: "tag" }, `${run.asked} of ${run.of} answered so far`));
-  return element("tr", { class: run.asked < run.of ? "partial" : null }, name,
+  const marks = [run.asked < run.of && "partial", run.oracle && "oracle"].filter(Boolean).join(" ");
+  return element("tr", { class: marks || null }, name,
     ...ASKED.map(([, , value]) => element("td", { "data-value": value(run) }, value(run))),
     ...columns.map(([, key]) => (repeats ? spreadCell(figures?.[key], ranking(key) ? kindOf(run) : null) : figureCell(figures?.[key], group?.categories, true, ranking(key) ? kindOf(run) : null))),
     unansweredCell(group), ...tail.map(([key]) => costCell(run, key)));
@@ -122,7 +136,7 @@ function publishedRow({ published, name }, columns, tail) {
 
 /* The best of one's own complete runs in each column. */
 function markBest(table, columns, tail) {
-  const rows = [...table.tBodies[0].rows].filter((row) => !row.matches(".published, .partial"));
+  const rows = [...table.tBodies[0].rows].filter((row) => !row.matches(".published, .partial, .oracle"));
   if (rows.length < 2) return;
   const first = 1 + ASKED.length;
   const oneKind = new Set(facts.runs.map((run) => run.kind)).size === 1;

@@ -11,6 +11,7 @@ function onKey(event) {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const actions = { b: () => toggle("boxes"), t: () => toggle("truth") };
+  if (facts.runs.some(isExpert)) actions.h = () => toggle("heat");
   if (viewer.open) Object.assign(actions, { ArrowLeft: () => step(-1), ArrowRight: () => step(1), k: () => step(-1), j: () => step(1) });
   else actions["/"] = () => byId("gallery-controls").elements.q.focus();
   const action = actions[event.key];

@@ -16,6 +16,7 @@ function drawPlots() {
   drawTradeOff();
   drawSources();
   drawCosts();
+  drawSweeps();
 }
 
 function put(id, chart, empty) {
@@ -102,6 +103,47 @@ function sourcePublished(chart, source, name, x, top, step) {
     tick.append(hint);
     chart.append(tick);
   }
+}
+
+/* ---- experts at all thresholds ---- */
+
+function drawSweeps() {
+  const drawn = facts.runs.map((run, number) => ({ run, number })).filter(({ run }) => run.oracle && groupOf(run));
+  byId("sweeps").hidden = !drawn.length;
+  byId("plot-sweeps").replaceChildren(...drawn.map(({ run, number }) => sweepOf(run, number)));
+}
+
+const meanOf = (values) => {
+  const known = values.filter((value) => value !== null);
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+};
+
+/* Means over the categories of the scope, as if all had one threshold; what was taken is a threshold for each. */
+function sweepOf(run, number) {
+  const categories = run.sweep.filter((one) => !state.scope || one.source === state.scope);
+  const size = { width: 360, height: 250, left: 46, right: 10, top: 10, bottom: 44 };
+  const chart = svg("svg", { viewBox: `0 0 ${size.width} ${size.height}`, class: "chart", role: "img", "aria-label": `${run.name} at all thresholds` });
+  const [x, y] = [{ from: size.left, to: size.width - size.right }, { from: size.height - size.bottom, to: size.top }]
+    .map((side) => ({ ...axisOf([0, 1], { ...side, low: 0, high: 1 }), ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] }));
+  frame(chart, { x, y, xTitle: "Threshold", yTitle: "Accuracy, %", xFormat: (value) => String(value), yFormat: whole, size });
+  const told = ["detection", "localization"].map((kind, which) => {
+    const means = categories[0][kind].map((_, step) => meanOf(categories.map((one) => one[kind][step])));
+    const points = means.map((mean, step) => (mean === null ? null : [x.place(step / 10), y.place(mean), step, mean])).filter(Boolean);
+    chart.append(svg("polyline", { points: points.map(([px, py]) => `${px},${py}`).join(" "), class: `line-of run-${look(number) % 8} ${kind}` }));
+    for (const [px, py, step, mean] of points) {
+      const dot = svg("circle", { cx: px, cy: py, r: 3.5, class: `mark run-${look(number) % 8}` });
+      const hint = svg("title");
+      hint.textContent = `${kind} ${percent(mean)} at ${step / 10}`;
+      dot.append(hint);
+      chart.append(dot);
+    }
+    const taken = categories.map((one) => one.taken[which] / 10);
+    const best = meanOf(categories.map((one) => one[kind][one.taken[which]]));
+    const range = Math.min(...taken) === Math.max(...taken) ? taken[0] : `${Math.min(...taken)} to ${Math.max(...taken)}`;
+    return `${kind} ${best === null ? "–" : percent(best)} at ${range}`;
+  });
+  return element("figure", {}, chart, element("figcaption", {}, element("b", {}, run.title ?? run.name),
+    fine(`Each category at its best: ${told.join(", ")}`)));
 }
 
 /* ---- reliability: how often what is scored 0.8 is anomalous ---- */

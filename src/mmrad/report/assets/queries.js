@@ -29,7 +29,7 @@ function answerOf(item, run) {
   const at = (name) => columns[name][item.row];
   if (at("outcome") === null) return null;
   return {
-    run, outcome: at("outcome"), status: at("status"), detail: at("detail") ?? "", think: at("think") ?? "", around: at("around") ?? [],
+    run, outcome: at("outcome"), anomalous: at("anomalous"), heat: at("heat"), status: at("status"), detail: at("detail") ?? "", think: at("think") ?? "", around: at("around") ?? [],
     score: at("score"), seconds: at("seconds"), iou: at("iou"), found: at("found") ?? [],
     regions: (at("regions") ?? []).map(([label, x1, y1, x2, y2, hit, iou, spoken]) => ({ label, box: [x1, y1, x2, y2], hit: hit === 1, iou, spoken })),
   };
@@ -45,16 +45,10 @@ const truthText = (item) => (item.truth.length ? labelsOf(item.truth) : "normal"
 function saidText(answer) {
   if (answer.outcome === "not_asked") return "not asked yet";
   if (answer.outcome === "unanswered") return `${statusName(answer.status)}${answer.detail ? `: ${answer.detail}` : ""}`;
+  const judged = answer.anomalous ? "anomalous" : "normal";
+  if (isExpert(facts.runs[answer.run])) return answer.regions.length ? `${judged}, ${plural(answer.regions.length, "place")}` : judged;
   if (answer.regions.length) return labelsOf(answer.regions);
-  return saysAnomalous(answer.outcome) ? "anomalous, no place named" : "normal";
-}
-
-const saysAnomalous = (outcome) => ["partly", "wrong_place", "false_alarm"].includes(outcome);
-
-/* Whether a run called the query anomalous; null without a judgement. */
-function judgement(item, outcome) {
-  if (outcome === null || outcome === "unanswered" || outcome === "not_asked") return null;
-  return outcome === "right" ? item.truth.length > 0 : saysAnomalous(outcome);
+  return answer.anomalous ? "anomalous, no place named" : judged;
 }
 
 /* ---- filters ---- */
@@ -69,7 +63,7 @@ const SHOWN = {
 
 /* How evenly the runs are split on whether the query is anomalous, from 0 to 1. */
 function disagreement(item) {
-  const said = facts.runs.map((_, run) => judgement(item, outcomeOf(item, run))).filter((one) => one !== null);
+  const said = facts.runs.map((_, run) => gallery.answers[run].anomalous[item.row]).filter((one) => one !== null);
   const yes = said.filter(Boolean).length;
   return said.length ? (2 * Math.min(yes, said.length - yes)) / said.length : 0;
 }

@@ -21,9 +21,11 @@ function drawViewer() {
   byId("viewer-title").textContent = item.id;
   byId("viewer-place").textContent = `${current + 1} of ${entries.length} · ${item.source} / ${item.category} · ${item.size.join(" × ")} pixels`;
   byId("viewer-given").replaceChildren(
-    picture(item.reference, item, "Normal reference"), picture(item.query, item, "Query with its truth", [["true always", item.truth]]),
+    ...(item.reference ? [picture(item.reference, item, "Normal reference")] : []), picture(item.query, item, "Query with its truth", [["true always", item.truth]]),
     element("h3", {}, "Truth"), placeList(item.truth, () => ""));
-  byId("viewer-said").replaceChildren(...answersOf(item).map((answer) => panel(item, answer)));
+  const answers = answersOf(item);
+  byId("viewer-said").replaceChildren(...answers.map((answer) => panel(item, answer)));
+  byId("reasoning-key").hidden = !answers.some((answer) => answer.think);
   for (const holder of viewer.querySelectorAll(".picture")) holder.style.aspectRatio = item.size.join(" / ");
 }
 
@@ -31,19 +33,22 @@ function panel(item, answer) {
   const run = facts.runs[answer.run];
   const title = `panel-${answer.run}`;
   return element("article", { class: "panel", "aria-labelledby": title },
-    element("header", {}, element("h3", { id: title }, swatch(answer.run), run.name), badge(answer.outcome)),
-    picture(item.query, item, "Query", [["true", item.truth], [hitOrWrong, answer.regions]]),
+    element("header", {}, element("h3", { id: title }, swatch(answer.run), run.name), isExpert(run) ? fine(`threshold: ${run.threshold}`) : null, badge(answer.outcome)),
+    picture(item.query, item, "Query", [["true", item.truth], [hitOrWrong, answer.regions]], answer.heat),
     verdictOf(answer), reasoningOf(answer), asItCame(answer), factsOf(answer));
 }
 
 function verdictOf(answer) {
-  if (!answer.regions.length) return element("p", { class: "verdict" }, saidText(answer));
-  return placeList(answer.regions, (place) => (place.hit ? `IoU ${place.iou.toFixed(2)}` : place.iou > 0 ? `IoU ${place.iou.toFixed(2)}, no match` : "beside every true place"));
+  const said = element("p", { class: "verdict" }, saidText(answer));
+  if (!answer.regions.length) return said;
+  const worth = (place) => (place.hit ? `IoU ${place.iou.toFixed(2)}` : place.iou > 0 ? `IoU ${place.iou.toFixed(2)}, no match` : "beside every true place");
+  // An expert finds places and has no names for them.
+  return isExpert(facts.runs[answer.run]) ? element("div", {}, said, placeList(answer.regions, worth, "")) : placeList(answer.regions, worth);
 }
 
-function placeList(places, note) {
+function placeList(places, note, unnamed = "no label") {
   if (!places.length) return element("p", { class: "verdict" }, "normal");
-  return element("ul", { class: "places" }, ...places.map((place) => element("li", {}, place.label || "no label",
+  return element("ul", { class: "places" }, ...places.map((place) => element("li", {}, place.label || unnamed,
     fine(`[${place.box.map(Math.round).join(", ")}] ${note(place)}`))));
 }
 
