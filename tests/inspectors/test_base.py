@@ -10,7 +10,7 @@ from mmrad.box import Box
 from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError
 from mmrad.inspectors import InspectionSettings, failed_verdict, verdict_from_text
-from mmrad.prompt import load_prompts
+from mmrad.prompt import Hint, load_prompts
 from mmrad.sample import Pair, Sample, Usage, Verdict
 from mmrad.view import Budget, View
 
@@ -123,7 +123,7 @@ def test_images_that_cannot_be_shown_are_named(png: Path, tmp_path: Path) -> Non
 
 
 def test_every_setting_is_in_the_key() -> None:
-    settings = InspectionSettings()
+    settings = InspectionSettings(hints={"a": Hint((Box(1, 2, 3, 4),), alarm=True)})
     changes = {
         "prompts": load_prompts("brief"),
         "budget": Budget(784, 7840),
@@ -135,6 +135,8 @@ def test_every_setting_is_in_the_key() -> None:
         "seed": 1,
         "space": CoordinateSpace.UNIT,
         "confidence": True,
+        "hints": {},
+        "hints_as": "crops",
     }
     assert changes.keys() == set(InspectionSettings.__slots__)
     keys = {json.dumps(replace(settings, **{name: value}).key()) for name, value in changes.items()}
