@@ -19,7 +19,7 @@ expert has none, they are the model's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,14 +31,12 @@ from mmrad import __version__
 from mmrad.bench.expert_runs import state_of, threshold_of
 from mmrad.bench.experts import EXPERTS
 from mmrad.bench.hints import check_honest
-from mmrad.bench.records import verdict_to_record
-from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info
+from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, write_derived
 from mmrad.errors import DataError, UsageError
-from mmrad.files import atomic_path, file_name
+from mmrad.files import file_name
 from mmrad.inspectors.experts.expert import Expert, category_of
 from mmrad.inspectors.experts.settings import TITLES
 from mmrad.inspectors.experts.thresholds import Calibration
-from mmrad.journal import Journal
 from mmrad.sample import Region, Sample, Usage, Verdict
 
 RULE = 1
@@ -129,9 +127,7 @@ def fuse(model: Run, expert: Run, out: Path, *, calibrated: Path | None = None, 
         raise UsageError(f"{folder} holds verdicts of another run; choose another --name or --out")
     else:  # from here on the folder is known as this run's, whatever happens
         info.model_copy(update={"inspector": {"inspector": "fused"}}).save(folder)
-    _write(folder, info, (_fused(model, expert, detector, sample) for sample in model.samples))
-    info.save(folder)  # last: with an earlier one all is derived again
-    return Run(folder, info)
+    return write_derived(folder, info, (_fused(model, expert, detector, sample) for sample in model.samples))
 
 
 def _check(model: Run, expert: Run) -> None:
@@ -207,13 +203,6 @@ def _fused(model: Run, expert: Run, detector: Expert, sample: Sample) -> Verdict
     category = category_of(sample)
     threshold = expert.info.inspector["thresholds"][category]["image"]
     return fused(said, judged, suspicion(judged.score, detector.calibration(category), threshold))
-
-
-def _write(folder: Path, info: RunInfo, verdicts: Iterable[Verdict]) -> None:
-    key = info.inspector["derived_from"]
-    with atomic_path(folder / VERDICTS_FILE) as temporary, Journal(temporary, group=1 << 30) as journal:
-        for sample_id, verdict in zip(info.sample_ids, verdicts, strict=True):
-            journal.append({"sample_id": sample_id, "key": key, "verdict": verdict_to_record(verdict)})
 
 
 def _named(regions: Sequence[Region], by: Sequence[Region]) -> list[Region]:

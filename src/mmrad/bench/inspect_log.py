@@ -18,7 +18,7 @@ from mmrad.bench.run import Run
 from mmrad.errors import DataError, MissingExtraError, UsageError
 from mmrad.files import atomic_path
 from mmrad.image import encode_png, read_image
-from mmrad.metrics import COUNTED_FIGURES, localization_counts, score
+from mmrad.metrics import COUNTED_FIGURES, localization_counts
 from mmrad.sample import Pair, Sample, Status, Verdict
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _scores(sample: Sample, verdict: Verdict) -> dict[str, Any]:
 def _results(run: Run, samples: Sequence[EvalSample]) -> EvalResults:
     from inspect_ai.log import EvalMetric, EvalResults, EvalScore
 
-    overall = score(run.samples, run.verdicts).overall
+    overall = run.scores().overall
     prefix = f"{LOCALIZATION}_"
 
     def figures(names: Sequence[str]) -> dict[str, EvalMetric]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -16,13 +15,11 @@ from mmrad import __version__
 from mmrad.bench.expert_runs import RunMaps, state_of, threshold_of
 from mmrad.bench.progress import Progress
 from mmrad.bench.recipe import ORACLE
-from mmrad.bench.records import verdict_to_record
-from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info
+from mmrad.bench.run import INFO_FILE, VERDICTS_FILE, Run, RunInfo, load_info, write_derived
 from mmrad.bench.sweep import Sweep, sweep
 from mmrad.errors import DataError, UsageError
-from mmrad.files import atomic_path, file_name, write_text
+from mmrad.files import file_name, write_text
 from mmrad.inspectors.experts.settings import TITLES
-from mmrad.journal import Journal
 
 SWEEP_FILE = "sweep.json"
 
@@ -56,8 +53,14 @@ def derive_oracle(run: Run, progress: Callable[[Progress], None] | None = None) 
             return Run(folder, held)
     elif (folder / VERDICTS_FILE).exists() and not (folder / SWEEP_FILE).exists():
         raise UsageError(f"{folder} holds verdicts of another run; give that of {run.path} another name")
-    _write(run, folder, info, progress)
-    return Run(folder, info)
+
+    def tell(done: int) -> None:
+        if progress:
+            progress(Progress(info.name, len(run.samples), done, dollars=0.0))
+
+    swept, verdicts = sweep(run.samples, run.verdicts, RunMaps.of(run).placed, tell)
+    write_text(folder / SWEEP_FILE, swept.model_dump_json(indent=1) + "\n")
+    return write_derived(folder, info, (verdicts[sample_id] for sample_id in info.sample_ids))
 
 
 def read_sweep(run: Run) -> Sweep:
@@ -97,18 +100,3 @@ def _describe(run: Run) -> RunInfo:
             "about": about,
         }
     )
-
-
-def _write(run: Run, folder: Path, info: RunInfo, progress: Callable[[Progress], None] | None) -> None:
-    def tell(done: int) -> None:
-        if progress:
-            progress(Progress(info.name, len(run.samples), done, dollars=0.0))
-
-    swept, verdicts = sweep(run.samples, run.verdicts, RunMaps.of(run).placed, tell)
-    write_text(folder / SWEEP_FILE, swept.model_dump_json(indent=1) + "\n")
-    key = info.inspector["derived_from"]
-    with atomic_path(folder / VERDICTS_FILE) as temporary, Journal(temporary, group=1 << 30) as journal:
-        for sample_id in info.sample_ids:
-            record = verdict_to_record(verdicts[sample_id])
-            journal.append({"sample_id": sample_id, "key": key, "verdict": record})
-    info.save(folder)  # last: without it, or with an earlier one, all is derived again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -199,12 +199,16 @@ class BenchRecipe(Table):
         own = {name: value for name, value in values.items() if name in BenchRecipe.model_fields}
         values = {name: value for name, value in values.items() if name in Entry.model_fields}
         runs = [{**entry.model_dump(exclude_unset=True), **values} for entry in self.runs]
-        try:
-            return BenchRecipe.model_validate({**self.model_dump(exclude_unset=True), **own, "runs": runs})
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        return _checked({**self.model_dump(exclude_unset=True), **own, "runs": runs})
+
+    @classmethod
+    def of_models(cls, models: Sequence[str]) -> BenchRecipe:
+        """Models, each asked in mmrad's own way.
+
+        Raises:
+            UsageError: When one is named twice.
+        """
+        return _checked({"runs": [{"model": model} for model in models]})
 
     def repeats(self) -> Iterator[tuple[Entry, str, dict[str, Any]]]:
         """Each run: how it is asked, its name, and what tables say of it; the first repeats first."""
@@ -215,6 +219,15 @@ class BenchRecipe(Table):
                     name = entry.variant if repeat == 1 else f"{entry.variant}#{repeat}"
                     about = {"variant_of": entry.variant, "repeat": repeat} if entry.repeats > 1 else {}
                     yield entry.model_copy(update={"seed": entry.seed + repeat - 1}), name, about
+
+
+def _checked(content: dict[str, Any]) -> BenchRecipe:
+    try:
+        return BenchRecipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = [".".join(map(str, first["loc"]))] if first["loc"] else []
+        raise UsageError(": ".join([*where, first["msg"].removeprefix("Value error, ")])) from error
 
 
 def load_bench_recipe(path: Path) -> BenchRecipe:

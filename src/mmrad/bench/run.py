@@ -7,18 +7,20 @@ the last counts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mmrad.bench.records import verdict_from_record
+from mmrad.bench.records import verdict_from_record, verdict_to_record
 from mmrad.corpus import Corpus
 from mmrad.endpoint import Price
 from mmrad.errors import DataError
-from mmrad.files import write_text
-from mmrad.journal import Record, read_journal
+from mmrad.files import atomic_path, write_text
+from mmrad.journal import Journal, Record, read_journal
+from mmrad.metrics import Scores, score
 from mmrad.sample import Sample, Usage, Verdict
 
 SCHEMA_VERSION = 1
@@ -133,6 +135,27 @@ class Run:
         """
         lines = read_lines(self.path)
         return {key: lines[key][1] for key in self.info.sample_ids if key in lines}
+
+    def scores(self) -> Scores:
+        """All figures of the verdicts; of an inspector that gives no places none of localization."""
+        scores = score(self.samples, self.verdicts)
+        return scores.without_places() if self.info.about.get("localization") == "none" else scores
+
+
+def write_derived(folder: Path, info: RunInfo, verdicts: Iterable[Verdict]) -> Run:
+    """Write a run that was computed from others; with a kill half-way all is derived again.
+
+    Args:
+        folder: Its folder.
+        info: What it is; `derived_from` in its inspector's key is the key of all lines.
+        verdicts: One for each of the queries, in their order.
+    """
+    key = info.inspector["derived_from"]
+    with atomic_path(folder / VERDICTS_FILE) as temporary, Journal(temporary, group=1 << 30) as journal:
+        for sample_id, verdict in zip(info.sample_ids, verdicts, strict=True):
+            journal.append({"sample_id": sample_id, "key": key, "verdict": verdict_to_record(verdict)})
+    info.save(folder)  # last: without it, or with an earlier one, all is derived again
+    return Run(folder, info)
 
 
 def load_info(folder: Path) -> RunInfo:

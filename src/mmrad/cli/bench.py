@@ -185,13 +185,13 @@ def bench(
 
 
 def _recipe(models: list[str] | None, recipe: Path | None) -> BenchRecipe:
-    from mmrad.bench.recipe import BenchRecipe, Entry, load_bench_recipe
+    from mmrad.bench.recipe import BenchRecipe, load_bench_recipe
 
     if bool(models) == bool(recipe):
         raise UsageError("give --model, once or more, or --recipe, and not both")
     if recipe:
         return load_bench_recipe(recipe)
-    return BenchRecipe(runs=tuple(Entry(model=model) for model in models or ()))
+    return BenchRecipe.of_models(models or ())
 
 
 def _warn_of_retirements(recipe: BenchRecipe, models: Path | None) -> None:
@@ -236,10 +236,8 @@ def state_of(progress: Progress) -> State:
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    from mmrad.metrics import score
-
     run = outcome.run
-    overall = score(run.samples, run.verdicts).to_dict()["overall"] if run else None
+    overall = run.scores().to_dict()["overall"] if run else None
     folder = str(run.path) if run else None
     return {"name": outcome.name, "run": folder, "problem": outcome.problem, "overall": overall}
 
@@ -275,9 +273,7 @@ def _show(intents: list[Intent], *, as_json: bool) -> None:
 
 def describe(run: Run) -> str:
     """One line with the overall figures of a run, and how many queries have no readable answer."""
-    from mmrad.metrics import score
-
-    overall = score(run.samples, run.verdicts).overall
+    overall = run.scores().overall
     named = {"detection accuracy": "accuracy", "localization accuracy (IoU 0.1)": "iou0.1_accuracy"}
     figures = [f"{title} {_percent(overall.figures[name])}" for title, name in named.items()]
     return ", ".join([*figures, f"unanswered {sum(overall.unanswered.values())} of {overall.samples}"])

@@ -19,7 +19,7 @@ PromptsOption = Annotated[
         help="Built-in prompts by name, or a TOML file of your own; a model trained here keeps its own."
     ),
 ]
-ModelHelp = "anomaly-r1-nano, a model of `mmrad models`, a folder, or a model of --base-url."
+ModelHelp = "anomaly-r1-nano, a model or expert of `mmrad models`, a folder, or a model of --base-url."
 ConcurrencyOption = Annotated[
     int, typer.Option(min=1, help="Requests at once to an endpoint; fewer while it limits the rate.")
 ]

@@ -203,7 +203,7 @@ def _everything(runs: list[Run], table: Table, changed: dict[str, int]) -> dict[
                 "path": str(run.path),
                 "identity": asdict(identity(run)),
                 "reparsed_changed": changed.get(run.info.name),
-                "scores": metrics.score(run.samples, run.verdicts).to_dict(),
+                "scores": run.scores().to_dict(),
                 "pixels": (marked := kept_pixel_figures(run)) and marked.to_dict(),
                 "calibration": asdict(metrics.calibration(run.samples, run.verdicts)),
                 "faithfulness": asdict(metrics.faithfulness_rates(run.samples, run.verdicts)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,21 @@ class Scores:
     resamples: int
     seed: int
     score_kind: str | None
+
+    def without_places(self) -> Scores:
+        """The same of an inspector that says nothing of places: its figures of localization are undefined."""
+
+        def blank(group: Group) -> Group:
+            none = Figure(None, None, None, 0)
+            places = [name for name in group.figures if name.startswith("iou")]
+            return replace(group, figures=group.figures | dict.fromkeys(places, none))
+
+        return replace(
+            self,
+            overall=blank(self.overall),
+            sources=tuple(map(blank, self.sources)),
+            categories=tuple(map(blank, self.categories)),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain JSON values; undefined figures are null."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mmrad.bench import Run
 from mmrad.bench.expert_runs import threshold_of
-from mmrad.metrics import Group, Repeats, Scores, repeats, score
+from mmrad.metrics import Group, Repeats, Scores, repeats
 from mmrad.report.comparable import SHORT, Identity, check_comparable, identity, scorer_note
 from mmrad.report.helpers import helper_notes, helper_text
 from mmrad.report.markup import Cell, Column, Row, Table, figure_cell, with_best
@@ -86,7 +86,7 @@ def leaderboard(
         UsageError: When there are no runs, or they are not comparable and `mixed` is not set.
     """
     warnings = check_comparable(runs, mixed=mixed)
-    entries = _entries(runs, scores or [score(run.samples, run.verdicts) for run in runs])
+    entries = _entries(runs, scores or [run.scores() for run in runs])
     names = (*SHOWN, *(f"iou{iou}_{name}" for name in SHOWN))
     groups = [entry.groups(by_category=by_category) for entry in entries]
     published = published and not by_category and iou == PUBLISHED_IOU

@@ -16,7 +16,7 @@ from mmrad.bench import Run
 from mmrad.bench.run import price_of
 from mmrad.errors import DataError, UsageError
 from mmrad.files import write_text
-from mmrad.metrics import faithfulness_rates, score
+from mmrad.metrics import faithfulness_rates
 from mmrad.report.comparable import SHORT, check_comparable, identity
 from mmrad.report.facts import SCORE_KINDS, Shown, facts
 from mmrad.report.gallery import gallery
@@ -169,7 +169,7 @@ def _shown(run: Run) -> Shown | None:
         ids = [sample.id for sample in run.samples if sample.id in run.verdicts]
         so_far = Run(run.path, run.info.model_copy(update={"sample_ids": ids}))
         so_far.__dict__.update(corpus=run.corpus, verdicts=run.verdicts)
-    return Shown(so_far, len(run.samples), score(so_far.samples, so_far.verdicts))
+    return Shown(so_far, len(run.samples), so_far.scores())
 
 
 def _told(shown: Sequence[Shown]) -> dict[str, Any]:

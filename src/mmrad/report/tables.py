@@ -24,7 +24,6 @@ from mmrad.metrics import (
     compare,
     cost,
     faithfulness_rates,
-    score,
 )
 from mmrad.metrics.pixels import MAP_FIGURES
 from mmrad.report.comparable import check_comparable, scorer_note
@@ -116,7 +115,7 @@ def details(runs: Sequence[Run], *, scores: Sequence[Scores] | None = None, mixe
         UsageError: As for `leaderboard`.
     """
     warnings = check_comparable(runs, mixed=mixed)
-    scored = scores or [score(run.samples, run.verdicts) for run in runs]
+    scored = scores or [run.scores() for run in runs]
     thresholds = {threshold_of(run.info) for run in runs}
     no_expert, no_oracle = thresholds == {None}, "oracle" not in thresholds
     return Table(
