@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ def test_the_first_phase_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(detector, "optimise", watched)
     fresh.fit(items("train", CATEGORIES, 10), tmp_path / "state")
-    changes = [not after.equal(before) for before, after in zip(offsets, offsets[1:], strict=False)]
+    changes = [not after.equal(before) for before, after in pairwise(offsets)]
     assert changes == [False] * 9 + [True] * 10  # five updates a pass, two passes
     assert np.argmax(rates) == 5  # after one pass of warm-up
 

@@ -133,6 +133,7 @@ def expert(
         typer.echo(json.dumps(_expert_record(trained), indent=2))
     else:
         _tell_expert(trained)
+        typer.echo(f"judge with it:  mmrad bench {corpus} --model {out} --out RUNS")
 
 
 def _expert_settings(recipe: Path | None, said: dict[str, Any]) -> ExpertSettings:
@@ -188,4 +189,3 @@ def _tell_expert(trained: Expert) -> None:
             fg="yellow",
             err=True,
         )
-    typer.echo(f"judge with it:  mmrad bench CORPUS --model {trained.folder} --out RUNS")

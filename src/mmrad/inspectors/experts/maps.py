@@ -89,8 +89,8 @@ def placed(values: MapValues, geometry: Geometry, original_wh: tuple[int, int]) 
     width, height = original_wh
     top, bottom, down, seen_rows = _between(values.shape[0], geometry, height)
     left, right, across, seen_columns = _between(values.shape[1], geometry, width)
-    wide = values[:, left] * (1 - across) + values[:, right] * across
-    found: MapValues = wide[top] * (1 - down[:, None]) + wide[bottom] * down[:, None]
+    wide = values[:, left] + (values[:, right] - values[:, left]) * across
+    found = wide[top] + (wide[bottom] - wide[top]) * down[:, None]
     if geometry.crop is not None:
         lowest = values.min()
         found[~seen_rows] = lowest

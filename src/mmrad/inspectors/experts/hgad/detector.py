@@ -57,7 +57,8 @@ class HgadDetector:
 
         Raises:
             DataError: When an image cannot be read; the message names it.
-            UsageError: When there are more categories than channels.
+            UsageError: When there are more categories than channels, or the state is of another training.
+            ProviderError: When the training diverges.
         """
         self._begin(sorted({item.category for item in images}))
         labels = self._labels(images)

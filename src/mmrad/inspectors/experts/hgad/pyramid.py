@@ -28,6 +28,7 @@ class Pyramid:
         device: Where the backbone runs.
 
     Attributes:
+        device: The same.
         grids: Rows and columns of the maps of each level.
         channels: Of every map.
         backbone: Tag and SHA-256 of the weights.
@@ -35,6 +36,7 @@ class Pyramid:
 
     def __init__(self, settings: ExpertSettings, cache: Path | None, device: str) -> None:
         assert settings.backbone is not None
+        self.device = device
         geometries = [_shrunk(settings, 2**level) for level in range(settings.hgad.levels)]
         self._levels = [
             FeatureMaps(
@@ -83,12 +85,16 @@ class TrainingMaps:
 
     def _all(self) -> list[Tensor]:
         """The maps of all images; float16 holds them exactly, see `FeatureMaps.of`."""
-        batches = (
-            self._pyramid.of(self._images[start : start + _AT_ONCE])
-            for start in range(0, len(self._images), _AT_ONCE)
-        )
-        halves = ([level.half() for level in batch] for batch in batches)
-        return [torch.cat(level) for level in zip(*halves, strict=True)]
+        pyramid, count = self._pyramid, len(self._images)
+        levels = [
+            torch.empty(count, pyramid.channels, *grid, dtype=torch.float16, device=pyramid.device)
+            for grid in pyramid.grids
+        ]
+        for start in range(0, count, _AT_ONCE):
+            maps = pyramid.of(self._images[start : start + _AT_ONCE])
+            for level, part in zip(levels, maps, strict=True):
+                level[start : start + _AT_ONCE] = part
+        return levels
 
 
 def _shrunk(settings: ExpertSettings, factor: int) -> Geometry:
