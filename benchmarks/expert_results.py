@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmrad.bench.pixel_figures import pixel_figures
-
 from mmrad.bench import Run
+from mmrad.bench.pixel_figures import pixel_figures
 from mmrad.bench.protocol import Benchmark
 from mmrad.bench.recipe import BenchRecipe, Entry
 from mmrad.corpus import Corpus, write_corpus
