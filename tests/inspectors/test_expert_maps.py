@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,3 +113,24 @@ def test_the_map_lies_where_the_network_saw_the_pixels(
     coarse = placed(seen[:cells, :cells].copy(), geometry, (wide, high))
     assert coarse.min() >= seen[:cells, :cells].min() - 1e-3
     assert coarse.max() <= seen[:cells, :cells].max() + 1e-3
+
+
+def test_no_two_threads_parse_the_header_of_a_file_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MapStore(tmp_path)
+    store.save("a", MAP)
+    load, within, most = np.load, [0], [0]
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        within[0] += 1
+        most[0] = max(most[0], within[0])
+        time.sleep(0.01)  # lets the other threads run
+        values = load(*args, **kwargs)
+        within[0] -= 1
+        return values
+
+    monkeypatch.setattr(np, "load", noting)
+    with ThreadPoolExecutor(4) as threads:
+        assert all((values == MAP).all() for values in threads.map(store.load, ["a"] * 12))
+    assert most == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from mmrad.files import atomic_path
 
 MapValues = NDArray[np.float32]
 """Shape `(rows, columns)`; higher is more anomalous."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""NumPy reads a file's header by `ast`, which in Python 3.11 now and then fails in two threads at once
+("AST constructor recursion depth mismatch", CPython issue 106905)."""
 
 
 class MapStore:
@@ -45,7 +50,8 @@ class MapStore:
         """
         path = self.path(sample_id)
         try:
-            values: MapValues = np.load(path, allow_pickle=False)
+            with _ONE_AT_A_TIME:
+                values: MapValues = np.load(path, allow_pickle=False)
         except FileNotFoundError:
             raise DataError(f"{path}: the map of {sample_id} is not there; {_REMEDY}") from None
         except (OSError, ValueError, EOFError) as error:
