@@ -43,9 +43,9 @@ def main() -> None:
     runs = list(_runs(corpus, out / f"runs-{arguments.queries}", arguments.queries))
     header = ("run", "queries", "unanswered", "det. accuracy", "recall", "precision",
               "loc. accuracy (IoU 0.1)", "(IoU 0.5)", "AUROC")  # fmt: skip
-    for name, wanted in (("trained on", False), ("held out", True)):
+    for name, wanted in (("that the nano was trained on", False), ("held out of its training", True)):
         samples = [one for one in runs[0].samples if (one.source in held_out) == wanted]
-        print(f"\n### sources the nano was {name}\n")
+        print(f"\n### sources {name}\n")
         print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
         for run in runs:
             print(f"| {run.info.name} | {_row(run, samples)} |")
