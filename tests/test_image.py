@@ -1,5 +1,7 @@
 import io
 import random
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +191,12 @@ def test_png_bytes_are_lossless_and_always_the_same(tmp_path: Path, png: Path) -
     again.write_bytes(encode_png(pixels))
     assert (read_image(again) == pixels).all()
     assert encode_png(pixels) == encode_png(pixels.copy())
+
+
+def test_reading_in_threads_leaves_the_warnings_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
+    with pytest.warns(UserWarning, match="still heard"):
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(read_image, [path] * 200))
+        warnings.warn("still heard", stacklevel=1)

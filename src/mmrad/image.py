@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -64,17 +65,44 @@ def _part(path: Path, size_wh: tuple[int, int]) -> tuple[slice, slice]:
     return slice(y, y + height), slice(x, x + width)
 
 
+class _Quiet:
+    """Silences warnings while at least one thread is inside.
+
+    Pillow warns on large images and odd EXIF: the size is checked by us, a bad EXIF turns nothing. Python's
+    own `catch_warnings` is not for threads: two that overlap may leave everything silent for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An image file, open; whatever fails inside is said as one error that names the file."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns on large images and odd EXIF: the size is checked below, a bad EXIF turns nothing.
-            warnings.simplefilter("ignore")
-            with Image.open(file_of(path)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(f"{image.width}x{image.height} is over the limit of {MAX_PIXELS} pixels")
-                yield image
+        with _QUIET, Image.open(file_of(path)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} is over the limit of {MAX_PIXELS} pixels")
+            yield image
     except FileNotFoundError:
         raise DataError(f"{path}: no such image") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
