@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mmrad.box import Box
 from mmrad.image import encode_png, read_mask
-from mmrad.inspectors.experts.detector import Item
+from mmrad.inspectors.experts.detector import Item, RawMap
 
 WIDTH, HEIGHT = 120, 80
 STRANGE = Box(70, 20, 100, 50)
@@ -24,6 +26,33 @@ def good(folder: Path, count: int, seed: int = 0) -> list[Item]:
 def strange(folder: Path, count: int, seed: int = 1) -> list[Item]:
     """The same, with the waves along the other diagonal inside `STRANGE`."""
     return _written(folder, count, seed, "strange")
+
+
+class Given(torch.nn.Module):
+    """A feature extractor that gives maps made before."""
+
+    def __init__(self, maps: Sequence[torch.Tensor] = ()) -> None:
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, _: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {str(stage): values for stage, values in enumerate(self.maps)}
+
+
+def same(some: Sequence[RawMap], others: Sequence[RawMap]) -> bool:
+    """Whether maps and scores are the very same."""
+    return all(
+        one.score == other.score and np.array_equal(one.values, other.values)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def alike(some: Sequence[RawMap], others: Sequence[RawMap]) -> bool:
+    """The same but for the last digits: with several threads the network's depend on the batch."""
+    return all(
+        np.isclose(one.score, other.score, rtol=1e-4) and np.allclose(one.values, other.values, rtol=1e-4)
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def cookies(kind: str) -> list[Item]:

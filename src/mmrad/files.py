@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -32,6 +33,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def file_name(name: str) -> str:
     """A name of a model as that of a file or folder: `org/model:tag` becomes `org_model_tag`."""
     return re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "_"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

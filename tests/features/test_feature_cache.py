@@ -60,6 +60,17 @@ def same(first, second):
     return len(first) == len(second) and all(map(torch.equal, first, second))
 
 
+def test_one_network_serves_several_geometries(images, cache, runs):
+    small = Geometry(32)
+    first = FeatureMaps("lite0", (4, 8), GEOMETRY, cache=cache)
+    found = [first.at(small).of(images), first.of(images)]
+    wanted = [maps(None, images, geometry=one) for one in (small, GEOMETRY)]
+    assert all(map(same, found, wanted))
+    assert len(files(cache)) == 6
+    assert same(maps(cache, images, geometry=small), wanted[0])
+    assert runs == [3] * 4  # the last ones are from the cache
+
+
 def test_maps_are_the_same_without_with_and_from_the_cache(images, cache, runs):
     without = maps(None, images)
     written = maps(cache, images)

@@ -44,6 +44,9 @@ class MadeMaps:
         assert strides == (16,)
         self.side = geometry.side // 16
 
+    def at(self, geometry: Geometry) -> MadeMaps:
+        return MadeMaps("", (16,), geometry)
+
     def of(self, images: Sequence[Path]) -> list[Tensor]:
         type(self).asked += len(images)
         return [torch.stack([self._map(image) for image in images]).half().float()]

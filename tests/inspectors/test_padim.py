@@ -13,13 +13,13 @@ from safetensors.torch import load, save
 from mmrad.errors import DataError, UsageError
 from mmrad.inspectors.experts import padim as module
 from mmrad.inspectors.experts.anomalib_models import from_anomalib, without_backbone
-from mmrad.inspectors.experts.detector import Item, RawMap
+from mmrad.inspectors.experts.detector import Item
 from mmrad.inspectors.experts.maps import placed
 from mmrad.inspectors.experts.padim import PadimDetector
 from mmrad.inspectors.experts.settings import ExpertSettings
 from mmrad.metrics.pixels import PixelCurve
 from mmrad.metrics.ranking import auroc
-from textured import COOKIES, STRANGE, cookie_mask, cookies, good, strange
+from textured import COOKIES, STRANGE, Given, alike, cookie_mask, cookies, good, same, strange
 
 SIZE = 64
 CELLS = SIZE // 4
@@ -42,23 +42,6 @@ def fitted(images: tuple[list[Item], ...]) -> PadimDetector:
     made = detector()
     made.fit(images[0], STATE)
     return made
-
-
-class _Given(torch.nn.Module):
-    """A feature extractor that gives maps made before."""
-
-    maps: list[torch.Tensor]
-
-    def forward(self, _: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {str(stage): values for stage, values in enumerate(self.maps)}
-
-
-def same(some: list[RawMap], others: list[RawMap]) -> bool:
-    """But for the last digits: with several threads the network's depend on the batch."""
-    return all(
-        np.isclose(one.score, other.score, rtol=1e-4) and np.allclose(one.values, other.values, rtol=1e-4)
-        for one, other in zip(some, others, strict=True)
-    )
 
 
 @pytest.mark.parametrize(("features", "count", "rtol"), [(10, 20, 1e-4), (100, 20, 1e-4), (176, 2, 3e-4)])
@@ -91,7 +74,7 @@ def of_anomalib(ours: PadimDetector, learned: list[Item], judged: list[Item]) ->
     """What anomalib's model, trained on the same maps, says of images."""
     model = from_anomalib("models.image.padim.torch_model").PadimModel(**without_backbone(3), n_features=1)
     model.idx = ours.tensors()["channels"]
-    model.feature_extractor = _Given()
+    model.feature_extractor = Given()
 
     def run(items: list[Item]) -> Any:
         model.feature_extractor.maps = [one.double() for one in ours.maps.of([item.image for item in items])]
@@ -142,8 +125,8 @@ def test_an_image_is_judged_alike_in_every_batch(
     fitted: PadimDetector, images: tuple[list[Item], ...]
 ) -> None:
     together = fitted.judge(images[2])  # nine, one more than are computed together
-    assert same(together, [fitted.judge([item])[0] for item in images[2]])
-    assert same(together, fitted.judge(images[2][::-1])[::-1])
+    assert alike(together, [fitted.judge([item])[0] for item in images[2]])
+    assert alike(together, fitted.judge(images[2][::-1])[::-1])
 
 
 def test_the_seed_decides(fitted: PadimDetector, images: tuple[list[Item], ...]) -> None:

@@ -10,13 +10,13 @@ from safetensors.torch import load, save
 
 from mmrad.errors import MissingExtraError, UsageError
 from mmrad.inspectors.experts.anomalib_models import from_anomalib, without_backbone
-from mmrad.inspectors.experts.detector import Item, RawMap
+from mmrad.inspectors.experts.detector import Item
 from mmrad.inspectors.experts.maps import placed
 from mmrad.inspectors.experts.patchcore import PatchcoreDetector
 from mmrad.inspectors.experts.settings import ExpertSettings
 from mmrad.metrics.pixels import PixelCurve
 from mmrad.metrics.ranking import auroc
-from textured import COOKIES, STRANGE, cookie_mask, cookies, good, strange
+from textured import COOKIES, STRANGE, Given, alike, cookie_mask, cookies, good, same, strange
 
 SIZE = 64
 CELLS = SIZE // 8
@@ -41,25 +41,6 @@ def fitted(images: tuple[list[Item], ...]) -> PatchcoreDetector:
     return made
 
 
-class _Given(torch.nn.Module):
-    """A feature extractor that gives maps made before."""
-
-    def __init__(self, maps: list[torch.Tensor]) -> None:
-        super().__init__()
-        self.maps = maps
-
-    def forward(self, _: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {str(stage): values for stage, values in enumerate(self.maps)}
-
-
-def same(some: list[RawMap], others: list[RawMap]) -> bool:
-    """But for the last digits: with several threads the network's depend on the batch."""
-    return all(
-        np.isclose(one.score, other.score, rtol=1e-4) and np.allclose(one.values, other.values, rtol=1e-4)
-        for one, other in zip(some, others, strict=True)
-    )
-
-
 @pytest.mark.parametrize("neighbours", [1, 9, 1000])
 def test_scores_and_maps_are_those_of_anomalib(
     fitted: PatchcoreDetector, images: tuple[list[Item], ...], neighbours: int
@@ -71,7 +52,7 @@ def test_scores_and_maps_are_those_of_anomalib(
         **without_backbone(2), num_neighbors=neighbours
     )
     theirs.memory_bank = fitted.tensors()["bank"]
-    theirs.feature_extractor = _Given(ours.maps.of([item.image for item in judged]))
+    theirs.feature_extractor = Given(ours.maps.of([item.image for item in judged]))
     expected = theirs.eval()(torch.zeros(len(judged), 3, SIZE, SIZE))
     found = ours.judge(judged)
     # Distances are roots of small differences of large squared norms: float32 leaves them 3 digits after
@@ -96,8 +77,8 @@ def test_an_image_is_judged_alike_in_every_batch(
     fitted: PatchcoreDetector, images: tuple[list[Item], ...]
 ) -> None:
     together = fitted.judge(images[2])
-    assert same(together, [fitted.judge([item])[0] for item in images[2]])
-    assert same(together, fitted.judge(images[2][::-1])[::-1])
+    assert alike(together, [fitted.judge([item])[0] for item in images[2]])
+    assert alike(together, fitted.judge(images[2][::-1])[::-1])
 
 
 def test_the_bank_is_a_share_of_the_patches(fitted: PatchcoreDetector) -> None:

@@ -18,7 +18,7 @@ from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
 from mmrad.inspectors.base import HintsAs, InspectionSettings
-from mmrad.inspectors.experts.maps import placed
+from mmrad.inspectors.experts.maps import placed, within
 from mmrad.inspectors.experts.places import top_places
 from mmrad.prompt import Hint
 from mmrad.sample import Sample
@@ -123,8 +123,7 @@ def check_honest(run: Run) -> None:
 
 def _strongest(maps: RunMaps, sample: Sample) -> tuple[Box, ...]:
     """The strongest places of a map without a threshold, in whole pixels of the original image."""
-    shrink = min(1.0, _SIDE / max(sample.size_wh))
-    width, height = (max(1, round(side * shrink)) for side in sample.size_wh)
+    width, height = within(sample.size_wh, _SIDE)
     values = placed(maps.store.load(sample.id), maps.geometry, (width, height))
     across, down = sample.size_wh[0] / width, sample.size_wh[1] / height
     return tuple(Box(*box.scaled(across, down).rounded()) for box, _ in top_places(values, PLACES))

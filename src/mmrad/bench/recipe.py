@@ -22,7 +22,7 @@ from mmrad.errors import UsageError
 from mmrad.inspectors.base import HintsAs
 from mmrad.inspectors.experts.expert import is_expert
 from mmrad.inspectors.experts.settings import DETECTORS, ExpertSettings
-from mmrad.recipe import Table, read_recipe
+from mmrad.recipe import Table, problem_of, read_recipe
 
 ORACLE = "-oracle"
 """What the name of an expert's second run ends in, see `mmrad.bench.oracle`."""
@@ -134,8 +134,7 @@ class Entry(Table):
             own = {"detector": self.model, "seed": self.seed}
             return ExpertSettings.model_validate(own | self.expert_settings)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"expert_settings.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise ValueError(f"expert_settings.{problem_of(error)}") from error
 
     @property
     def variant(self) -> str:
@@ -225,9 +224,7 @@ def _checked(content: dict[str, Any]) -> BenchRecipe:
     try:
         return BenchRecipe.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = [".".join(map(str, first["loc"]))] if first["loc"] else []
-        raise UsageError(": ".join([*where, first["msg"].removeprefix("Value error, ")])) from error
+        raise UsageError(problem_of(error).replace("Value error, ", "", 1)) from error
 
 
 def load_bench_recipe(path: Path) -> BenchRecipe:

@@ -23,6 +23,7 @@ from mmrad.files import file_name
 from mmrad.image import image_hash
 from mmrad.inspectors.base import Inspector, failed_verdict
 from mmrad.journal import Journal
+from mmrad.recipe import differences
 from mmrad.sample import RETRIED, Pair, Sample, Verdict
 
 
@@ -168,10 +169,9 @@ def _begin(folder: Path, asked: RunInfo) -> RunInfo:
         asked.save(folder)
         return asked
     held = load_info(folder)
-    differences = list(_differences(_compared(held), _compared(asked)))
-    if differences:
+    if different := list(differences(_compared(held), _compared(asked))):
         raise UsageError(
-            f"{folder} holds a run that was asked otherwise: {'; '.join(differences)}; "
+            f"{folder} holds a run that was asked otherwise: {'; '.join(different)}; "
             "choose another --out, or delete that folder"
         )
     info = asked.model_copy(update={"created": held.created, "mmrad_version": held.mmrad_version})
@@ -183,15 +183,6 @@ def _begin(folder: Path, asked: RunInfo) -> RunInfo:
 def _compared(info: RunInfo) -> dict[str, Any]:
     fields = {"name", "inspector", "corpus_sha256", "references", "references_sha256"}
     return info.model_dump(include=fields)
-
-
-def _differences(held: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for key in sorted(held.keys() | asked.keys()):
-        old, new = held.get(key), asked.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            yield f"{prefix}{key} is {old!r} there and {new!r} now"
 
 
 def _final_verdicts(folder: Path, pairs: Sequence[Pair], keys: _Keys) -> dict[str, Verdict]:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from mmrad.catalogue.entry import Model
 from mmrad.errors import DataError
+from mmrad.recipe import problem_of
 
 VARIABLE = "MMRAD_MODELS"
 """Environment variable that names the user's file."""
@@ -110,9 +111,8 @@ def _explained(error: ValidationError) -> str:
     """The first thing that is wrong with an entry, and what to do."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
-    where = f"{key}: " if key else ""
     remedy = {
         "missing": f"add  {key} = …",
         "extra_forbidden": "there is no such key; remove it or correct its name",
     }.get(first["type"], f"it is {first['input']!r}" if key else "correct the entry")
-    return f"{where}{first['msg']}; {remedy}"
+    return f"{problem_of(error)}; {remedy}"

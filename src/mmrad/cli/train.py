@@ -140,7 +140,7 @@ def _expert_settings(recipe: Path | None, said: dict[str, Any]) -> ExpertSetting
     from pydantic import ValidationError
 
     from mmrad.inspectors.experts.settings import DETECTORS, ExpertSettings
-    from mmrad.recipe import read_recipe
+    from mmrad.recipe import problem_of, read_recipe
 
     base = read_recipe(recipe, ExpertSettings).model_dump() if recipe else {}
     if "detector" not in base | said:
@@ -148,8 +148,7 @@ def _expert_settings(recipe: Path | None, said: dict[str, Any]) -> ExpertSetting
     try:
         return ExpertSettings.model_validate(base | said)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise UsageError(problem_of(error)) from error
 
 
 def _expert_record(trained: Expert) -> dict[str, Any]:

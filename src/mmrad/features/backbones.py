@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -31,6 +37,24 @@ class Backbone:
     weights: str | None
     statistics: Statistics = _IMAGENET
     stages: tuple[int, ...] = ()
+
+    def normalised(self, pixels: NDArray[np.uint8], device: str) -> torch.Tensor:
+        """A batch of images as the network wants it.
+
+        Args:
+            pixels: RGB, shape `(N, height, width, 3)`.
+            device: Where the batch is put.
+
+        Returns:
+            Shape `(N, 3, height, width)`, float32.
+        """
+        import torch
+
+        mean, deviation = (
+            torch.tensor(value, dtype=torch.float32, device=device).view(3, 1, 1) * 255
+            for value in self.statistics
+        )
+        return (torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() - mean) / deviation
 
 
 _STRIDES = (4, 8, 16)

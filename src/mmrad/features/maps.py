@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +63,7 @@ class FeatureMaps:
         cache: Path | None = None,
         device: str = "cpu",
     ) -> None:
-        known = known_backbone(backbone)
+        self._backbone = known = known_backbone(backbone)
         if not strides or not set(strides) <= set(known.stages):
             there = ", ".join(f"{one.name} {one.stages}" for one in BACKBONES.values() if one.stages)
             raise UsageError(f"{backbone} has no stages of the strides {tuple(strides)}; there are {there}")
@@ -73,9 +75,6 @@ class FeatureMaps:
         self._strides = tuple(strides)
         self._geometry = geometry
         self._device = device
-        self._mean, self._deviation = (
-            torch.tensor(value, device=device).view(3, 1, 1) * 255 for value in known.statistics
-        )
         info: Any = model.feature_info
         stages = {one["reduction"]: (place, one) for place, one in enumerate(info)}
         channels = {stride: stages[stride][1]["num_chs"] for stride in known.stages}
@@ -83,8 +82,18 @@ class FeatureMaps:
         # With a cache, what is computed on the way to the deepest stage is kept too: others may want it.
         kept = [stride for stride in known.stages if stride <= max(strides)] if cache else sorted(strides)
         self._places = {stride: stages[stride][0] for stride in kept}
-        self._cache = MapCache(cache, known.timm, self.sha256, geometry, channels) if cache else None
+        self._caching = (
+            partial(MapCache, cache, known.timm, self.sha256, channels=channels) if cache else None
+        )
+        self._cache = self._caching and self._caching(geometry)
         self._writes = True
+
+    def at(self, geometry: Geometry) -> FeatureMaps:
+        """The maps by the same network of images that are cut otherwise."""
+        other = copy(self)
+        other._geometry = geometry
+        other._cache = self._caching and self._caching(geometry)
+        return other
 
     def of(self, images: Sequence[Path]) -> list[torch.Tensor]:
         """The maps of a batch of images, on the device.
@@ -140,9 +149,8 @@ class FeatureMaps:
         import torch
 
         with torch.inference_mode():
-            batch = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).float()
             stages = self._model.forward_intermediates(
-                (batch - self._mean) / self._deviation,
+                self._backbone.normalised(inputs, self._device),
                 indices=list(self._places.values()),
                 stop_early=True,
                 intermediates_only=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmrad.errors import ProviderError, UsageError
 from mmrad.features.backbones import Backbone
 from mmrad.features.lite0 import PACKAGE, package_file, timm_names
+from mmrad.files import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +53,7 @@ def load_weights(backbone: Backbone, path: Path | None = None) -> Weights:
         path, tag = package_file(), PACKAGE
         tensors = timm_names(_read(path))
     floats = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
-    with path.open("rb") as file:
-        return Weights(floats, tag, hashlib.file_digest(file, "sha256").hexdigest())
+    return Weights(floats, tag, sha256_of(path))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from mmrad.bench import Run
 from mmrad.bench.expert_runs import RunMaps, threshold_of
 from mmrad.errors import DataError
 from mmrad.inspectors.experts.expert import category_of
-from mmrad.inspectors.experts.maps import MapValues, placed
+from mmrad.inspectors.experts.maps import MapValues, placed, within
 from mmrad.metrics.scores import by_category
 from mmrad.picture import heat_layer
 from mmrad.report.thumbnails import Thumbnails
@@ -38,7 +38,7 @@ def heat_layers(run: Run, samples: Sequence[Sample], thumbnails: Thumbnails) -> 
         high = run.info.inspector["thresholds"][category_of(members[0])]["pixel"]
         for sample in members:
             if sample.id in raw:
-                values = placed(raw[sample.id], maps.geometry, _layer_size(sample))
+                values = placed(raw[sample.id], maps.geometry, within(sample.size_wh, SIDE))
                 found[sample.id] = thumbnails.add_layer(heat_layer(values, low, high))
     return found
 
@@ -48,9 +48,3 @@ def _read(maps: RunMaps, sample: Sample) -> MapValues | None:
         return maps.store.load(sample.id)
     except DataError:  # a picture must not cost the report
         return None
-
-
-def _layer_size(sample: Sample) -> tuple[int, int]:
-    width, height = sample.size_wh
-    scale = min(1.0, SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.files import write_text
+from mmrad.recipe import problem_of
 
 FILE_NAME = "knowledge.toml"
 
@@ -120,10 +121,8 @@ def _read(path: Path) -> dict[str, _Entry]:
     try:
         return _FILE.validate_python(tomllib.loads(path.read_text("utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
         raise DataError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; a category has `labels`, `removed` "
-            "and `description`"
+            f"{path}: {problem_of(error)}; a category has `labels`, `removed` and `description`"
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable as TOML ({error}); correct it, or remove it") from error

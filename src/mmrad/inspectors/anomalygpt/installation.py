@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import shutil
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, PositiveFloat, ValidationError
 
 from mmrad.errors import DataError, UsageError
+from mmrad.files import sha256_of
 from mmrad.inspectors.anomalygpt import worker
-from mmrad.recipe import Table
+from mmrad.recipe import Table, problem_of
 
 if TYPE_CHECKING:
     from mmrad.catalogue import Model
@@ -119,7 +119,7 @@ class Installation(Table):
     @cached_property
     def checkpoint_sha256(self) -> str:
         """Hash of the weights."""
-        return _sha256(_absolute(self.checkpoint))
+        return sha256_of(_absolute(self.checkpoint))
 
     @cached_property
     def key(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Installation(Table):
         files = sorted(path for path in vicuna.iterdir() if path.is_file())
         return {
             "checkpoint": self.checkpoint_sha256,
-            "delta": _sha256(self._part("delta")),
+            "delta": sha256_of(self._part("delta")),
             "imagebind_bytes": imagebind.stat().st_size,
             "vicuna_bytes": {path.name: path.stat().st_size for path in files},
             **SAMPLING,
@@ -159,9 +159,7 @@ def installation_of(known: Model) -> Installation:
         installation = Installation.model_validate(known.installed)
         installation.check()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f'["{known.name}".installed] {where}: {first["msg"]}; {_DOCS}') from error
+        raise DataError(f'["{known.name}".installed] {problem_of(error)}; {_DOCS}') from error
     except (DataError, UsageError) as error:
         raise type(error)(f'["{known.name}".installed] {error}') from error
     return installation
@@ -169,11 +167,6 @@ def installation_of(known: Model) -> Installation:
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _descriptions(script: Path) -> Iterator[tuple[str, str]]:

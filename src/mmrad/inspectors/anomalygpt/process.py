@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mmrad.errors import ProviderError
 from mmrad.inspectors.anomalygpt.worker import PROTOCOL, SIDE
+from mmrad.recipe import problem_of
 
 RESTART_AFTER = 3
 """After so many failures in a row the worker is started anew, even when it still runs."""
@@ -155,8 +156,7 @@ class Worker:
         try:
             reply = _Reply.model_validate(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ItemFailure(f"the answer's {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise ItemFailure(f"the answer's {problem_of(error)}") from error
         return Answer(reply.text, _read_map(reply.map_path, folder), reply.seconds, self._model)
 
     def _start(self) -> _Life:
@@ -180,10 +180,7 @@ class Worker:
             raise ProviderError(f"cannot start the worker: it {fault}; {self._told()}") from fault
         except ValidationError as error:
             self._stop()
-            first = error.errors()[0]
-            raise ProviderError(
-                f"cannot start the worker: its handshake's {first['loc'][0]}: {first['msg']}"
-            ) from error
+            raise ProviderError(f"cannot start the worker: its handshake's {problem_of(error)}") from error
         with self._log.open("a", encoding="utf-8") as log:
             log.write(f"mmrad: {handshake.model_dump_json()}\n")
         self._model = handshake.model

@@ -8,8 +8,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from mmrad.inspectors.experts.expert import (
 from mmrad.inspectors.experts.make import make_detector
 from mmrad.inspectors.experts.settings import ExpertSettings
 from mmrad.inspectors.experts.thresholds import Calibration
+from mmrad.recipe import differences
 
 HELD_OUT = 0.2
 """Share of the normal images that is held out,"""
@@ -84,15 +85,17 @@ def fit_expert(
         category: _Division.of(items, settings.seed)
         for category, items in _training_items(corpus, sources).items()
     }
-    _begin(out, _info(corpus, settings, divisions, make_detector(settings, cache).backbone))
+    first = make_detector(settings, cache)
+    _begin(out, _info(corpus, settings, divisions, first.backbone))
     parts: dict[str, dict[str, _Division]] = {}
     for category, division in divisions.items():
         parts.setdefault(part_name(settings, category), {})[category] = division
     missing = {name: part for name, part in parts.items() if not PartFiles(out, name).complete}
     work = _Work(sum(division.images for part in missing.values() for division in part.values()), progress)
-    for name, part in missing.items():
-        # A new detector each time: nothing of one category can get into another.
-        _fit_part(PartFiles(out, name), make_detector(settings, cache), part, work)
+    # A new detector each time: nothing of one category can get into another.
+    detectors = chain([first], (make_detector(settings, cache) for _ in count()))
+    for (name, part), detector in zip(missing.items(), detectors, strict=False):
+        _fit_part(PartFiles(out, name), detector, part, work)
     return Expert.load(out, weights=settings.weights, device=settings.device)
 
 
@@ -237,13 +240,8 @@ def _begin(out: Path, info: ExpertInfo) -> None:
     if not is_expert(out):
         write_text(out / EXPERT_FILE, info.model_dump_json(indent=2) + "\n")
         return
-    held, asked = (_flat(one.model_dump(mode="json")) for one in (load_info(out), info))
-    different = [
-        f"{name} is {held.get(name)!r} there and {asked.get(name)!r} now"
-        for name in sorted(held.keys() | asked.keys())
-        if held.get(name) != asked.get(name) and name not in _UNIMPORTANT
-    ]
-    if different:
+    held, asked = (one.model_dump(mode="json") for one in (load_info(out), info))
+    if different := list(differences(held, asked, _UNIMPORTANT)):
         raise UsageError(
             f"{out} holds an expert that was trained otherwise: {'; '.join(different)}; "
             "choose another folder (--out), or delete that one"
@@ -252,13 +250,6 @@ def _begin(out: Path, info: ExpertInfo) -> None:
 
 _UNIMPORTANT = ("mmrad_version", "settings.weights", "backbone.tag")
 """What may differ when a training goes on; the weights' hash says which they are."""
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _fit_part(files: PartFiles, detector: Detector, part: Mapping[str, _Division], work: _Work) -> None:

@@ -104,6 +104,13 @@ def placed(values: MapValues, geometry: Geometry, original_wh: tuple[int, int]) 
     return found
 
 
+def within(size_wh: tuple[int, int], longest: int) -> tuple[int, int]:
+    """The size of an image that is shrunk until its longer side has at most so many pixels."""
+    shrink = min(1.0, longest / max(size_wh))
+    width, height = (max(1, round(side * shrink)) for side in size_wh)
+    return width, height
+
+
 def _between(
     cells: int, geometry: Geometry, pixels: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], MapValues, NDArray[np.bool_]]:

@@ -62,7 +62,7 @@ class _ReconstructionDetector(ABC):
     def __init__(self, settings: ExpertSettings, cache: Path | None) -> None:
         assert settings.backbone is not None
         assert settings.size is not None
-        known = known_backbone(settings.backbone)
+        self._backbone = known = known_backbone(settings.backbone)
         if known.kind != "vit":
             fitting = ", ".join(name for name, one in BACKBONES.items() if one.kind == "vit")
             raise UsageError(
@@ -73,13 +73,9 @@ class _ReconstructionDetector(ABC):
         network, weights = load_backbone(known.name, settings.weights)
         self.backbone = {"tag": weights.tag, "sha256": weights.sha256}
         self._settings = settings
-        self._architecture = known.timm
         self._network = network
         _check_side(self.geometry.side, network, known.name)
         self._device = settings.torch_device()
-        self._mean, self._deviation = (
-            torch.tensor(value, device=self._device).view(3, 1, 1) * 255 for value in known.statistics
-        )
 
     def fit(self, images: Sequence[Item], state: Path, progress: Progress | None = None) -> None:
         """Learn from normal images of one or more categories; see `Detector.fit`.
@@ -156,7 +152,7 @@ class _ReconstructionDetector(ABC):
         """An untrained model around the frozen network."""
         self._model = model_around(
             self._network,
-            self._architecture,
+            self._backbone.timm,
             from_anomalib(f"models.image.{self._package}.torch_model"),
             self._class,
             seed=self._settings.seed,
@@ -171,8 +167,7 @@ class _ReconstructionDetector(ABC):
         """A batch as the network wants it, shape `(N, 3, side, side)`."""
         with ThreadPoolExecutor(_THREADS) as threads:
             pixels = np.stack(list(threads.map(read, images)))
-        values = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
-        return (values - self._mean) / self._deviation
+        return self._backbone.normalised(pixels, self._device)
 
 
 class DinomalyDetector(_ReconstructionDetector):

@@ -38,14 +38,11 @@ class Pyramid:
         assert settings.backbone is not None
         self.device = device
         geometries = [_shrunk(settings, 2**level) for level in range(settings.hgad.levels)]
-        self._levels = [
-            FeatureMaps(
-                settings.backbone, (STRIDE,), geometry, weights=settings.weights, cache=cache, device=device
-            )
-            for geometry in geometries
-        ]
+        first = FeatureMaps(
+            settings.backbone, (STRIDE,), geometries[0], weights=settings.weights, cache=cache, device=device
+        )
+        self._levels = [first.at(geometry) for geometry in geometries]
         self.grids = [(math.ceil(geometry.side / STRIDE),) * 2 for geometry in geometries]
-        first = self._levels[0]
         self.channels = first.channels[0]
         self.backbone = {"tag": first.tag, "sha256": first.sha256}
 
