@@ -18,19 +18,11 @@ from mmrad.corpus import Corpus
 
 SAMPLES = 8
 
-# A shell that starts the tests in the background lets them ignore SIGINT, which children inherit.
-COMMAND = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from mmrad.cli import main
-main()
-"""
-
 
 def start(corpus: Corpus, out: Path, models: Path) -> subprocess.Popen[str]:
     arguments = ["bench", corpus.path, "--model", "anomalygpt-7b", "--models", models, "--out", out]
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        [sys.executable, "-m", "mmrad.cli", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

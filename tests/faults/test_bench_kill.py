@@ -20,20 +20,12 @@ from servers import NO, FaultServer, after, hangs, says
 
 SAMPLES, CONCURRENCY, KILLS = 150, 3, 5
 
-# A shell that starts the tests in the background lets them ignore SIGINT, which children inherit.
-COMMAND = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from mmrad.cli import main
-main()
-"""
-
 
 def start(corpus: Corpus, out: Path, server: FaultServer) -> subprocess.Popen[str]:
     arguments = ["bench", corpus.path, "--model", "m", "--base-url", server.base_url, "--out", out,
                  "--concurrency", CONCURRENCY]  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)],
+        [sys.executable, "-m", "mmrad.cli", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
