@@ -25,9 +25,9 @@ from mmrad.metrics import score
 from mmrad.reference import retrieve
 from mmrad.sample import Region, Sample
 from mmrad.sources import build_corpus
-from mmrad.train.examples import ScriptedExamples
+from mmrad.train.pretrain import pretrain
 from mmrad.train.recipe import Stage, load_recipe, settings_from
-from mmrad.train.sft import sft
+from mmrad.train.scripted_examples import ScriptedExamples
 
 CROP = 160
 """Side of a crop in pixels; the boards are 640 x 640."""
@@ -52,11 +52,12 @@ def main() -> None:
         Stage(objective="pairs", steps=arguments.steps, batch_size=32, learning_rate=4e-3),
         Stage(objective="texts", steps=arguments.steps, batch_size=16, learning_rate=4e-3),
     )
-    training = recipe.training.model_copy(update={"stages": stages})
-    recipe = recipe.model_copy(update={"name": "nano-deeppcb", "training": training})
+    assert recipe.pretraining
+    training = recipe.pretraining.model_copy(update={"stages": stages})
+    recipe = recipe.model_copy(update={"name": "nano-deeppcb", "pretraining": training})
     pairs = corpus.pairs(corpus.select(splits=["train"]))
-    examples = ScriptedExamples(pairs, settings_from(recipe.asking), seed=recipe.training.seed)
-    model = sft(recipe, examples, arguments.out / "training", start=arguments.start or bundled_nano())
+    examples = ScriptedExamples(pairs, settings_from(recipe.asking), seed=training.seed)
+    model = pretrain(recipe, examples, arguments.out / "training", start=arguments.start or bundled_nano())
     tested = corpus.select(splits=["test"])
     print(f"trained on {len(pairs)} crops, {arguments.steps} steps a stage; tested on {len(tested)} crops")
     print("| model | crops | unanswered | accuracy | recall | precision | IoU 0.1 | IoU 0.5 |")

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from mmrad.train.examples import MIRRORINGS, ScriptedExamples
 from mmrad.train.features import CHANNELS
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.objectives import Features, Pairs, Texts
 from mmrad.train.recipe import Asking, settings_from
+from mmrad.train.scripted_examples import MIRRORINGS, ScriptedExamples
 
 SIZE = NanoSize(
     text_width=32, text_layers=3, text_heads=2, text_mlp=64,

@@ -11,7 +11,8 @@ import typer
 
 from mmrad.cli.options import CorpusArgument, JsonOption, SourceOption
 from mmrad.cli.progress import progress
-from mmrad.errors import MissingExtraError, UsageError
+from mmrad.cli.train_mllm import sft
+from mmrad.errors import UsageError
 
 if TYPE_CHECKING:
     from mmrad.inspectors.experts.expert import Expert
@@ -20,28 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train models: nano MLLMs from recipes, expert detectors.", no_args_is_help=True)
 
 
-@app.command()
-def sft(
-    recipe: Annotated[Path, typer.Argument(help="Recipe, such as recipes/nano.toml.")],
-    out: Annotated[Path, typer.Option(help="Folder for data, checkpoints and the model.")],
-    start: Annotated[Path | None, typer.Option(help="Go on from this trained model.")] = None,
-) -> None:
-    """Train a nano model by supervised fine-tuning; the same command again goes on from the last checkpoint.
-
-    Example:  mmrad train sft recipes/nano.toml --out /tmp/nano
-    """
-    try:
-        from mmrad.train.sft import sft as run_sft
-    except ImportError as error:
-        raise MissingExtraError(error.name or "transformers", "train") from error
-    from mmrad.train.data import factory_examples
-    from mmrad.train.recipe import load_recipe
-
-    loaded = load_recipe(recipe)
-    with progress("data") as update:
-        examples = factory_examples(loaded, out / "data", progress=update)
-    with progress("features") as update:
-        typer.echo(f"wrote {run_sft(loaded, examples, out, start=start, progress=update)}")
+app.command()(sft)
 
 
 class Classes(Enum):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError, UsageError
+from mmrad.errors import DataError
 from mmrad.export.images import Progress, each
 from mmrad.files import atomic_path
-from mmrad.image import MAX_PIXELS, encode_png
+from mmrad.image import encode_png
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.prompt import Message
 from mmrad.sample import Pair, Reasoning, Sample
 from mmrad.teach import chosen_texts
-from mmrad.view import FACTOR, Budget, View, view_size
+from mmrad.train.conversations import completion_of, refuse_other_views
+from mmrad.view import View
 
 IMAGE = "<image>"
 """Stands for an image in the texts of verl, LLaMA-Factory and ms-swift."""
@@ -118,7 +118,7 @@ def conversations(
     samples = sorted((s for s in corpus.samples if s.id in texts), key=lambda s: (s.split, not s.anomalous))
     if not samples:
         raise DataError(f"{corpus.path}: no sample has a verified text; run  mmrad teach {corpus.path}")
-    _refuse_other_views(samples, texts, settings.budget)
+    refuse_other_views(samples, texts, settings.budget)
     pairs = corpus.pairs(samples, references=references)
     for sample, pair in zip(each(samples, progress), pairs, strict=True):
         yield _conversation(pair, texts[sample.id], settings)
@@ -137,7 +137,7 @@ def _conversation(pair: Pair, text: Reasoning, settings: InspectionSettings) -> 
             "build the corpus again"
         )
     parts = [part for message in messages for part in message.parts]
-    completion = text.text if settings.reasoning else f"<answer>{text.answer}</answer>"
+    completion = completion_of(text.text, settings)
     for said in (*(part for part in parts if isinstance(part, str)), completion):
         if unfit := _UNFIT.search(said):
             raise DataError(
@@ -146,38 +146,6 @@ def _conversation(pair: Pair, text: Reasoning, settings: InspectionSettings) -> 
             )
     *references, _ = (part for part in parts if isinstance(part, View))
     return Conversation(pair.sample, query, tuple(references), tuple(messages), completion, text)
-
-
-def _refuse_other_views(samples: list[Sample], texts: Mapping[str, Reasoning], budget: Budget) -> None:
-    """Refuse a budget that gives a sample another view than its text was written for.
-
-    Raises:
-        UsageError: With the size that the text was written for, and the budget that gives it.
-    """
-    written = {sample.id: (sample.size_wh, texts[sample.id].view_wh) for sample in samples}
-    for name, (size_wh, view_wh) in written.items():
-        if (given := view_size(size_wh, budget)) == view_wh:
-            continue
-        least = max(budget.min_pixels, *(_least_area(*sizes) for sizes in written.values()))
-        fitting = Budget(budget.min_pixels, least)
-        if all(view_size(size, fitting) == view for size, view in written.values()):
-            remedy = f"give --max-pixels {least}"
-        else:
-            remedy = "the texts were written for several budgets: choose those of one teacher"
-        raise UsageError(
-            f"{name}: its text was written for a view of {view_wh[0]}x{view_wh[1]} pixels, and "
-            f"--max-pixels {budget.max_pixels} makes one of {given[0]}x{given[1]}; {remedy}"
-        )
-
-
-def _least_area(size_wh: tuple[int, int], view_wh: tuple[int, int]) -> int:
-    """The smallest `max_pixels` with which an image gets a view that is not smaller than the given one."""
-    if view_size(size_wh, Budget(max_pixels=MAX_PIXELS)) == view_wh:
-        return math.prod(view_wh)
-    # No budget makes a side shorter than FACTOR, so that such a side says nothing of the budget.
-    scales = (seen / side for side, seen in zip(size_wh, view_wh, strict=True) if seen > FACTOR)
-    # One more than is exact, for `view_size` rounds down.
-    return math.ceil(math.prod(size_wh) * max(scales, default=0) ** 2) + 1
 
 
 def write_views(views: Iterable[View], folder: Path) -> list[str]:

@@ -369,11 +369,15 @@ def _make_vllm(
 
 
 def settings_for(
-    settings: InspectionSettings, *, prompts: str, max_pixels: int, max_tokens: int
+    settings: InspectionSettings, *, prompts: str, max_pixels: int, max_tokens: int, reasoning: bool = True
 ) -> InspectionSettings:
-    """The settings with what a recipe's `[asking]` table, or the `mmrad.json` made of it, says."""
+    """The settings with what a recipe's `[asking]` table, or the `mmrad.json` made of it, says.
+
+    A model trained without reasoning is never asked for any.
+    """
     return replace(
         settings,
+        reasoning=settings.reasoning and reasoning,
         prompts=load_prompts(prompts),
         budget=Budget(min_pixels=FACTOR * FACTOR, max_pixels=max_pixels),
         max_tokens=max_tokens,

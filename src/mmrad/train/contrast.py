@@ -8,16 +8,27 @@ two others are replaced by texts that answer wrongly, made beforehand (`mmrad ne
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrad.train.rewards import Judgement
+from mmrad.box import Box
+from mmrad.train.rewards import Judgement, judge
 
 NEGATIVES = 2
 """How many responses of a group that is all right are replaced by wrong ones."""
+
+
+def worse(texts: Iterable[str], truth: Sequence[Box]) -> Iterator[str]:
+    """Those of the texts that earn less than a right answer; another label alone costs nothing.
+
+    Args:
+        texts: Negatives of a query.
+        truth: Its true boxes, in the pixels of the texts.
+    """
+    return (text for text in texts if judge(text, truth).reward < 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,35 @@
-"""The data of a recipe: made by the factory, read back by the adapters, paired by retrieval."""
+"""The data of a recipe: a corpus that is there, or one made by the factory; examples of either kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.factory import factory_roots, make_factory
+from mmrad.inspectors.base import InspectionSettings
 from mmrad.reference import retrieve
+from mmrad.sample import Sample
 from mmrad.sources import build_corpus
-from mmrad.train.examples import ScriptedExamples
-from mmrad.train.recipe import FactoryData, Recipe, settings_from
+from mmrad.teach import (
+    LabelSimilarity,
+    ScriptedTeacher,
+    Teaching,
+    read_knowledge,
+    teach,
+    write_scripted_negatives,
+)
+from mmrad.teach.wrong import ScriptedNegatives
+from mmrad.train.corpus_examples import CorpusExamples
+from mmrad.train.examples import Examples
+from mmrad.train.recipe import Data, FactoryData, Recipe, seed_of, settings_from
+from mmrad.train.scripted_examples import ScriptedExamples
+
+Progress = Callable[[int, int], None]
 
 
-def factory_corpus(
-    data: FactoryData, folder: Path, *, progress: Callable[[int, int], None] | None = None
-) -> Corpus:
+def factory_corpus(data: FactoryData, folder: Path, *, progress: Progress | None = None) -> Corpus:
     """Make a factory and the corpus of it with references, unless an earlier call has finished them.
 
     Args:
@@ -40,18 +53,85 @@ def factory_corpus(
     return Corpus(corpus)
 
 
-def factory_examples(
-    recipe: Recipe, folder: Path, *, progress: Callable[[int, int], None] | None = None
-) -> ScriptedExamples:
-    """The training examples of a recipe: every sample of the sources that are not held out.
+def training_corpus(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Corpus:
+    """The corpus of a recipe; one of the factory gets texts and negatives where stored ones are wanted.
+
+    Args:
+        recipe: The recipe.
+        folder: Gets what the factory makes.
+        progress: Called with what is done and what there is, for each step.
 
     Raises:
-        DataError: When the recipe names no factory.
+        DataError: When the recipe names neither a factory nor a corpus, or both; or there is no such corpus.
     """
-    if recipe.data.factory is None:
-        raise DataError(f"the recipe {recipe.name!r} has no [data.factory] table; add one")
-    corpus = factory_corpus(recipe.data.factory, folder, progress=progress)
-    kept = [source for source in corpus.manifest.sources if source not in recipe.data.hold_out]
-    samples = corpus.select(sources=kept)
-    pairs = corpus.pairs(samples, references=recipe.data.references)
-    return ScriptedExamples(pairs, settings_from(recipe.asking), seed=recipe.training.seed)
+    data = recipe.data
+    if (data.factory is None) == (data.corpus is None):
+        raise DataError(f"the recipe {recipe.name!r} needs a [data.factory] table, or data.corpus = FOLDER")
+    if data.corpus is not None:
+        return Corpus(data.corpus)
+    assert data.factory is not None
+    corpus = factory_corpus(data.factory, folder, progress=progress)
+    if data.texts == "stored":
+        _write_texts(corpus, trained_on(corpus, data), settings_from(recipe.asking), progress)
+    return corpus
+
+
+def _write_texts(
+    corpus: Corpus, samples: Sequence[Sample], settings: InspectionSettings, progress: Progress | None
+) -> None:
+    """Have the scripted teacher write what is missing; cheap when nothing is."""
+    teaching = Teaching(
+        budget=settings.budget, progress=progress and (lambda tally: progress(tally.done, tally.total))
+    )
+    teach(corpus, [ScriptedTeacher()], samples, teaching)
+    write_scripted_negatives(corpus, budget=settings.budget, samples=samples, progress=progress)
+
+
+def trained_on(corpus: Corpus, data: Data) -> list[Sample]:
+    """The samples that a recipe trains on: all splits of the sources that are not held out (paper, 5.1).
+
+    Raises:
+        DataError: When a named source is not in the corpus, or nothing is left.
+    """
+    known = list(corpus.manifest.sources)
+    if unknown := {*data.sources, *data.hold_out} - {*known}:
+        raise DataError(f"{corpus.path}: has no source {sorted(unknown)[0]!r}; there are {', '.join(known)}")
+    kept = [source for source in data.sources or known if source not in data.hold_out]
+    samples = corpus.select(sources=kept) if kept else []
+    if len({sample.anomalous for sample in samples}) < 2:
+        found = "only anomalous" if any(sample.anomalous for sample in samples) else "no anomalous"
+        raise DataError(
+            f"{corpus.path}: {found} samples in {', '.join(kept) or 'no source'}; both are needed"
+        )
+    return samples
+
+
+def training_examples(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Examples:
+    """The training examples of a recipe.
+
+    Args:
+        recipe: The recipe.
+        folder: Gets what the factory makes.
+        progress: Called with what is done and what there is, for each step.
+
+    Raises:
+        DataError: When there is no such corpus, it lacks references or texts, or has one class only.
+        UsageError: When its texts were written for another size of the views.
+    """
+    corpus = training_corpus(recipe, folder, progress=progress)
+    data = recipe.data
+    samples = trained_on(corpus, data)
+    knowledge = read_knowledge(corpus)
+    settings = settings_from(recipe.asking, knowledge if data.knowledge else None)
+    if data.texts == "fresh":
+        negatives = ScriptedNegatives(knowledge, LabelSimilarity()) if recipe.grpo else None
+        pairs = corpus.pairs(samples, references=data.references)
+        return ScriptedExamples(pairs, settings, seed=seed_of(recipe), negatives=negatives)
+    return CorpusExamples(
+        corpus,
+        samples,
+        settings,
+        teachers=data.teachers,
+        references=data.references,
+        seed=seed_of(recipe),
+    )

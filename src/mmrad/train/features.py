@@ -21,7 +21,7 @@ from torch.nn import functional
 from mmrad.features import load_backbone
 from mmrad.files import atomic_path
 from mmrad.image import RGB, read_image
-from mmrad.train.examples import Mirroring, mirrored
+from mmrad.train.scripted_examples import Mirroring, mirrored
 
 CHANNELS = 240
 """Means of the maps at stride 4, 8 and 16 (24, 40 and 112 channels), maxima of the first two."""

@@ -14,9 +14,10 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from mmrad.box import Box
-from mmrad.train.examples import Collator, Example, Mirroring, ScriptedExamples
+from mmrad.train.examples import Collator, Example
 from mmrad.train.features import CHANNELS
 from mmrad.train.grounding import GroundingHead, grounding_targets
+from mmrad.train.scripted_examples import Mirroring, ScriptedExamples
 from mmrad.view import View
 
 LAYERS_ABOVE = 2

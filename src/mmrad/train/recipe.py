@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+
+from pydantic import Field
 
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import settings_for
 from mmrad.recipe import Table, read_recipe
 from mmrad.train.nano import NanoSize
+from mmrad.train.rewards import RewardRules
 
 
 class FactoryData(Table):
@@ -24,14 +29,27 @@ class Data(Table):
     """What is trained on.
 
     Attributes:
-        factory: Make this much with the factory; a training without it is refused for now.
+        factory: Make this much with the factory.
+        corpus: Folder of a corpus with references and verified texts; this or `factory`.
+        sources: Only these; none means all.
         hold_out: Sources never trained on.
-        references: From how many of its best references a pair picks one at each reading.
+        references: From how many of its best references a query gets one at each reading; 0 shows none.
+        texts: `fresh`: the scripted teacher writes anew at each reading, of pairs mirrored and recoloured;
+            `stored`: the verified texts of the corpus, and its negatives.
+        teachers: Whose stored texts; none means everybody's.
+        knowledge: Whether the known anomalies of a category are told.
+        max_prompt_tokens: A longer prompt, images included, is refused.
     """
 
     factory: FactoryData | None = None
+    corpus: Path | None = None
+    sources: tuple[str, ...] = ()
     hold_out: tuple[str, ...] = ()
-    references: int = 3
+    references: int = 1
+    texts: Literal["fresh", "stored"] = "stored"
+    teachers: tuple[str, ...] = ()
+    knowledge: bool = False
+    max_prompt_tokens: int = 2048
 
 
 class Asking(Table):
@@ -40,10 +58,41 @@ class Asking(Table):
     prompts: str = "brief"
     max_pixels: int = 112 * 112
     max_tokens: int = 192
+    reasoning: bool = True
+
+
+class Lora(Table):
+    """Low-rank adapters on the linear layers of the language model (paper, Appendix D).
+
+    Attributes:
+        rank: Their rank.
+        alpha: Their scale times the rank.
+        dropout: Share of inputs dropped.
+        targets: Regular expression over whole module names; the vision tower stays out.
+    """
+
+    rank: int = 16
+    alpha: int = 16
+    dropout: float = 0.0
+    targets: str = r".*language_model.*\.(?:q|k|v|o|gate|up|down)_proj"
+
+
+class Base(Table):
+    """The model that is fine-tuned.
+
+    Attributes:
+        path: Folder, or a name on a model hub.
+        lora: Adapters; none trains all weights.
+        checkpointing: Whether activations are computed again in the backward pass, to save memory.
+    """
+
+    path: str
+    lora: Lora | None = None
+    checkpointing: bool = False
 
 
 class Stage(Table):
-    """One stage of a training, with a cosine schedule.
+    """One stage of a pretraining, with a cosine schedule.
 
     Attributes:
         objective: What is learned: `features` (the vision tower imitates a trained network and finds
@@ -61,8 +110,8 @@ class Stage(Table):
     warmup_steps: int = 100
 
 
-class Training(Table):
-    """The optimisation: stages one after the other, each from the model of the one before."""
+class Pretraining(Table):
+    """How a nano model is made from nothing: stages, each from the model of the one before."""
 
     stages: tuple[Stage, ...]
     weight_decay: float
@@ -71,18 +120,132 @@ class Training(Table):
     logging_steps: int = 50
 
 
+class Optimisation(Table):
+    """What supervised and reinforcement learning have in common.
+
+    Attributes:
+        steps: Updates; 0 takes as many as `epochs` need.
+        epochs: Readings of all examples.
+        learning_rate: The largest one.
+        schedule: How it falls.
+        warmup: Share of the updates until it is reached.
+        weight_decay: Decoupled weight decay.
+        max_grad_norm: Gradients are clipped to this norm.
+        micro_batch: Sequences in memory at once on each device; the batch is made of as many as it takes.
+        seed: Seed of all random choices.
+        save_steps: Updates between checkpoints.
+        logging_steps: Updates between lines of the log.
+        sample_steps: Updates between texts written for a look; 0 writes none.
+        workers: Processes that read images.
+    """
+
+    steps: int = Field(default=0, ge=0)
+    epochs: float = Field(default=1.0, gt=0)
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    micro_batch: int = Field(default=4, ge=1)
+    seed: int = 0
+    save_steps: int = Field(default=100, ge=1)
+    logging_steps: int = Field(default=10, ge=1)
+    sample_steps: int = Field(default=100, ge=0)
+    workers: int = Field(default=0, ge=0)
+
+
+class Supervised(Optimisation):
+    """Supervised fine-tuning, the cold start; defaults are the paper's (Appendix D).
+
+    Attributes:
+        batch: Conversations of an update, over all devices.
+    """
+
+    batch: int = Field(default=4, ge=1)
+    epochs: float = Field(default=3.0, gt=0)
+    learning_rate: float = Field(default=2e-5, gt=0)
+    weight_decay: float = 0.1
+
+
+class Reward(Table):
+    """See `mmrad.train.rewards.RewardRules`."""
+
+    penalty: float = 0.2
+    iou: float = 0.5
+    soft: bool = False
+
+    def rules(self) -> RewardRules:
+        """The same for the pure functions."""
+        return RewardRules(penalty=self.penalty, iou=self.iou, soft=self.soft)
+
+
+class Reinforcement(Optimisation):
+    """GRPO; defaults are the paper's (section 5.1 and Appendix D).
+
+    Attributes:
+        preset: Published variant of the loss: `grpo`, `dapo`, `gspo`, `dr_grpo`; see
+            `mmrad.train.presets`.
+        prompts: Queries of a rollout, over all devices.
+        responses: Responses to each.
+        updates: Updates from each rollout; must divide `prompts`.
+        max_tokens: Longest response.
+        temperature: Of sampling.
+        top_p: Of sampling.
+        beta: Weight of the divergence from the model that training starts from.
+        epsilon: Ratios are clipped to within this of 1.
+        contrast: Whether groups get right and wrong texts (contrastive sampling).
+        reward: The numbers in the reward.
+        balance: Whether each rollout has as many anomalous as normal queries.
+        curriculum: Whether queries that are answered rightly about half the time come more often.
+        shaping: LUFFY's constant for injected right texts; 0 takes their ratio as it is.
+        vllm: Whether vLLM generates; needs a GPU.
+    """
+
+    preset: Literal["grpo", "dapo", "gspo", "dr_grpo"] = "grpo"
+    prompts: int = Field(default=32, ge=1)
+    responses: int = Field(default=8, ge=2)
+    updates: int = Field(default=4, ge=1)
+    max_tokens: int = Field(default=512, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    learning_rate: float = Field(default=2e-6, gt=0)
+    micro_batch: int = Field(default=8, ge=1)
+    beta: float = Field(default=0.001, ge=0)
+    epsilon: float = Field(default=0.2, gt=0)
+    contrast: bool = True
+    reward: Reward = Reward()
+    balance: bool = False
+    curriculum: bool = False
+    shaping: float = Field(default=0.0, ge=0)
+    vllm: bool = False
+
+
 class Recipe(Table):
-    """A whole recipe; see `recipes/nano.toml`."""
+    """A whole recipe; see `recipes/nano.toml` and `recipes/anomaly-r1-7b.toml`.
+
+    Attributes:
+        name: Of the model.
+        data: What is trained on.
+        asking: How the model is asked.
+        nano: Widths and depths of a model built from nothing; with `pretraining`.
+        pretraining: How it is made.
+        base: The model that is fine-tuned, instead of those two.
+        sft: Supervised fine-tuning.
+        grpo: Reinforcement learning.
+    """
 
     name: str
     data: Data
     asking: Asking
-    model: NanoSize
-    training: Training
+    nano: NanoSize | None = None
+    pretraining: Pretraining | None = None
+    base: Base | None = None
+    sft: Supervised | None = None
+    grpo: Reinforcement | None = None
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe.
+    """Read a recipe; its paths are relative to the folder that the command runs in.
 
     Raises:
         DataError: When the file is missing, is not TOML, or a value is missing, unknown or of the wrong type.
@@ -90,6 +253,18 @@ def load_recipe(path: Path) -> Recipe:
     return read_recipe(path, Recipe)
 
 
-def settings_from(asking: Asking) -> InspectionSettings:
-    """The inspection settings that a recipe's `[asking]` table means."""
-    return settings_for(InspectionSettings(), **asking.model_dump())
+def seed_of(recipe: Recipe) -> int:
+    """The seed of new weights and of what is drawn from the data: that of the recipe's first training."""
+    return next((part.seed for part in (recipe.pretraining, recipe.sft, recipe.grpo) if part), 0)
+
+
+def settings_from(asking: Asking, knowledge: Mapping[str, Sequence[str]] | None = None) -> InspectionSettings:
+    """The inspection settings that a recipe's `[asking]` table means.
+
+    Args:
+        asking: The table.
+        knowledge: Known anomaly labels by category, told to the model; None tells none.
+    """
+    settings = settings_for(InspectionSettings(), **asking.model_dump())
+    told = {category: tuple(labels) for category, labels in (knowledge or {}).items()}
+    return replace(settings, domain_knowledge=told)

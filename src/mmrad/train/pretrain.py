@@ -1,8 +1,7 @@
-"""Supervised fine-tuning of the nano model with transformers' Trainer."""
+"""A nano model from nothing: stages of training with transformers' Trainer, each from the model before."""
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 import torch
 from torch.nn import functional
 from transformers import (
-    AutoProcessor,
-    Qwen2_5_VLForConditionalGeneration,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -21,12 +18,14 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from mmrad.errors import UsageError
 from mmrad.files import write_text
-from mmrad.train.examples import Example, Mirroring, ScriptedExamples
+from mmrad.train.examples import Example, Examples
 from mmrad.train.features import patch_features
+from mmrad.train.models import load_model, save_model
 from mmrad.train.muon import Muon
-from mmrad.train.nano import build_nano, train_tokenizer, whiten_patches
+from mmrad.train.nano import NanoSize, build_nano, train_tokenizer, whiten_patches
 from mmrad.train.objectives import Features, Objective, Pairs, Texts
-from mmrad.train.recipe import Recipe, Stage, Training
+from mmrad.train.recipe import Pretraining, Recipe, Stage, seed_of
+from mmrad.train.scripted_examples import Mirroring, ScriptedExamples
 
 TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
@@ -40,9 +39,9 @@ PATCH_IMAGES = 200
 """From how many images the patch embedding of a new model is made."""
 
 
-def sft(
+def pretrain(
     recipe: Recipe,
-    examples: ScriptedExamples,
+    examples: Examples,
     out: Path,
     *,
     start: Path | None = None,
@@ -59,23 +58,31 @@ def sft(
 
     Returns:
         `out/model`: weights as safetensors, processor, and `mmrad.json` (how the model wants to be asked).
+
+    Raises:
+        UsageError: When the recipe makes no model, or the folder was begun with another recipe.
     """
-    _claim(out, recipe)
+    if recipe.nano is None or recipe.pretraining is None:
+        raise UsageError(f"the recipe {recipe.name!r} has no [nano] and [pretraining] to make a model with")
+    if not isinstance(examples, ScriptedExamples):
+        raise UsageError(f'the recipe {recipe.name!r} pretrains a model: set data.texts = "fresh"')
+    _claim(out, recipe, recipe.pretraining)
     if not (out / "untrained").exists():
-        model, processor = _load(start) if start else _built(recipe, examples)
-        save_model(model, processor, recipe, out / "untrained", dtype=torch.float32)
+        model, processor = load_model(start) if start else _built(recipe, recipe.nano, examples)
+        save_model(model, processor, recipe.asking, out / "untrained", dtype=torch.float32)
     latest = out / "untrained"
-    for number, stage in enumerate(recipe.training.stages, start=1):
+    for number, stage in enumerate(recipe.pretraining.stages, start=1):
         folder = out / f"{number}-{stage.objective}"
         if not _done(folder, stage):
-            _train(recipe, stage, examples, latest, folder, progress)
+            _train(recipe, recipe.pretraining, stage, examples, latest, folder, progress)
         latest = folder / "model"
-    save_model(*_load(latest), recipe, out / "model")
+    save_model(*load_model(latest), recipe.asking, out / "model")
     return out / "model"
 
 
 def _train(
     recipe: Recipe,
+    training: Pretraining,
     stage: Stage,
     examples: ScriptedExamples,
     start: Path,
@@ -83,7 +90,7 @@ def _train(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """One stage, from the model in `start` to `folder/model`; `folder/stage.json` says that it is done."""
-    model, processor = _load(start)
+    model, processor = load_model(start)
     objective = _objective(stage, examples, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
     _use_linear_patches(model)
@@ -93,14 +100,14 @@ def _train(
     trainer = _Trainer(
         objective,
         model=model,
-        args=_arguments(recipe.training, stage, folder / "checkpoints"),
+        args=_arguments(training, stage, folder / "checkpoints"),
         callbacks=[_Epochs(examples)],
     )
     checkpoints = folder / "checkpoints"
     trainer.train(
         resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None
     )
-    save_model(model, processor, recipe, folder / "model", dtype=torch.float32)
+    save_model(model, processor, recipe.asking, folder / "model", dtype=torch.float32)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     write_text(folder / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
     write_text(folder / STAGE_FILE, stage.model_dump_json() + "\n")
@@ -136,14 +143,15 @@ def _done(folder: Path, stage: Stage) -> bool:
     return path.exists() and path.read_text("utf-8") == stage.model_dump_json() + "\n"
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
+def _claim(out: Path, recipe: Recipe, pretraining: Pretraining) -> None:
     """Refuse a folder of another training; only the last stage may get more steps.
 
     Raises:
         UsageError: When the folder was begun with another recipe.
     """
-    settings = recipe.model_dump(mode="json")
-    settings["training"]["stages"][-1].pop("steps")
+    settings: dict[str, Any] = recipe.model_dump(mode="json", exclude={"sft", "grpo"})
+    settings["pretraining"] = pretraining.model_dump(mode="json")
+    settings["pretraining"]["stages"][-1].pop("steps")
     text = json.dumps(settings, indent=2) + "\n"
     path = out / "recipe.json"
     if path.exists() and path.read_text("utf-8") != text:
@@ -151,30 +159,11 @@ def _claim(out: Path, recipe: Recipe) -> None:
     write_text(path, text)
 
 
-def save_model(
-    model: Any, processor: Any, recipe: Recipe, folder: Path, *, dtype: torch.dtype = torch.bfloat16
-) -> None:
-    """Write a model folder that `LocalInspector` and plain transformers load; heads of training stay out."""
-    saved = copy.deepcopy(model).to(dtype)
-    if hasattr(saved, "heads"):
-        del saved.heads
-    saved.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    write_text(folder / "mmrad.json", json.dumps(recipe.asking.model_dump(), indent=2) + "\n")
-
-
-def _load(folder: Path) -> tuple[Any, Any]:
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    return model, AutoProcessor.from_pretrained(folder)
-
-
-def _built(recipe: Recipe, examples: ScriptedExamples) -> tuple[Any, Any]:
+def _built(recipe: Recipe, size: NanoSize, examples: ScriptedExamples) -> tuple[Any, Any]:
     """A new model, with a tokenizer for the texts and a patch embedding for the images of the examples."""
     chosen = [examples[index] for index in _spread(len(examples), TOKENIZER_TEXTS)]
     texts = [text for example in chosen for text in _texts(example)]
-    model, processor = build_nano(
-        train_tokenizer(texts, recipe.model), recipe.model, seed=recipe.training.seed
-    )
+    model, processor = build_nano(train_tokenizer(texts, size), size, seed=seed_of(recipe))
     images = [example.query.image for example in chosen[:PATCH_IMAGES]]
     patches = processor.image_processor(
         images, do_resize=False, input_data_format="channels_last", return_tensors="pt"
@@ -226,7 +215,7 @@ class _Trainer(Trainer):
         return self.optimizer
 
 
-def _arguments(training: Training, stage: Stage, folder: Path) -> TrainingArguments:
+def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=stage.steps,

@@ -10,10 +10,11 @@ from mmrad.errors import DataError, ProviderError, UsageError
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
-from mmrad.train.examples import Collator, ScriptedExamples
+from mmrad.train.examples import Collator
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
-from mmrad.train.recipe import Asking, Data, Recipe, Stage, Training, load_recipe, settings_from
-from mmrad.train.sft import _use_linear_patches, sft
+from mmrad.train.pretrain import _use_linear_patches, pretrain
+from mmrad.train.recipe import Asking, Data, Pretraining, Recipe, Stage, load_recipe, settings_from
+from mmrad.train.scripted_examples import ScriptedExamples
 
 TINY = NanoSize(
     text_width=32, text_layers=1, text_heads=2, text_mlp=64,
@@ -26,8 +27,8 @@ def recipe(steps: int) -> Recipe:
         Stage(objective=objective, steps=count, batch_size=8, learning_rate=1e-2, warmup_steps=2)
         for objective, count in (("features", 10), ("pairs", 10), ("texts", steps))
     )
-    training = Training(stages=stages, weight_decay=0.0, seed=0, save_steps=10, logging_steps=5)
-    return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), model=TINY, training=training)
+    training = Pretraining(stages=stages, weight_decay=0.0, seed=0, save_steps=10, logging_steps=5)
+    return Recipe(name="tiny", data=Data(), asking=Asking(max_tokens=24), nano=TINY, pretraining=training)
 
 
 def examples(corpus: Corpus) -> ScriptedExamples:
@@ -86,8 +87,8 @@ def test_mirrored_boxes_stay_on_the_square(squares):
 def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     read = examples(squares)
     out = tmp_path / "out"
-    sft(recipe(40), read, out)
-    model = sft(recipe(120), read, out)  # the same folder with more steps goes on from step 40
+    pretrain(recipe(40), read, out)
+    model = pretrain(recipe(120), read, out)  # the same folder with more steps goes on from step 40
     losses = [json.loads(line) for line in (out / "3-texts" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1]["step"] == 120
     assert losses[-1]["loss"] < 0.6 * losses[0]["loss"]
@@ -102,7 +103,7 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
 def test_a_folder_of_another_training_is_refused(squares, tmp_path):
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(UsageError, match="another recipe"):
-        sft(recipe(1), examples(squares), tmp_path)
+        pretrain(recipe(1), examples(squares), tmp_path)
 
 
 def test_a_missing_image_is_a_failed_verdict_naming_the_file(squares, tiny, tmp_path):
