@@ -34,5 +34,9 @@ class ProviderError(MmradError):
     """A model could not be loaded or an endpoint could not be reached."""
 
 
+class TrainingError(MmradError):
+    """A training cannot go on: its loss is no number, or a checkpoint cannot be written."""
+
+
 class BudgetReached(MmradError):  # noqa: N818 - it ends the asking; what was answered is right and kept
     """A cap on money leaves queries unasked; what was begun is in, and a later call asks the others."""
