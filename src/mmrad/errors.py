@@ -5,6 +5,7 @@
     ├── UsageError        the call asks for something that does not exist or does not fit together
     ├── MissingExtraError an optional dependency is not installed
     ├── ProviderError     a model or an endpoint failed
+    ├── TrainingError     a training cannot go on
     └── BudgetReached     a cap on money leaves queries unasked
 
 A failed *answer* is no error but a value: see `mmrad.sample.Status`.

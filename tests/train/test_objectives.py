@@ -56,7 +56,8 @@ def test_features_are_in_the_order_of_the_tokens(read, nano):
     assert seen[5] == [[2, 2], [2, 3], [3, 2], [3, 3]]
     # The same order in the patches themselves: the bright square of the query fills whole patches.
     view, truth = read.query(1)
-    bright = batch["pixel_values"].mean(dim=1).reshape(16, 4) > 0.5
+    patches = nano[1].image_processor(batch["images"]["112x112"], do_resize=False, return_tensors="pt")
+    bright = patches["pixel_values"].mean(dim=1).reshape(16, 4) > 0.5
     marked = batch["grounding"][:, :4] > 0
     assert len(truth) == 1
     assert torch.equal(bright, marked)
@@ -65,7 +66,7 @@ def test_features_are_in_the_order_of_the_tokens(read, nano):
 
 def test_pairs_train_the_lower_layers_and_leave_the_model_whole(read, nano):
     model, processor = nano
-    objective = Pairs(read, processor)
+    objective = Pairs(read, processor, model.model.get_rope_index)
     model.heads = objective.heads(32)
     batch = objective.collate([read[0], read[1]])
     assert "labels" not in batch
@@ -81,7 +82,7 @@ def test_pairs_train_the_lower_layers_and_leave_the_model_whole(read, nano):
 
 def test_texts_train_everything(read, nano):
     model, processor = nano
-    objective = Texts(read, processor)
+    objective = Texts(read, processor, model.model.get_rope_index)
     model.heads = objective.heads(32)
     names = trained(model, objective.loss(model, objective.collate([read[0], read[1]])))
     assert names == {name for name, _ in model.named_parameters()}

@@ -3,7 +3,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, ProviderError, UsageError
@@ -12,7 +11,7 @@ from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
 from mmrad.train.examples import Collator
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
-from mmrad.train.pretrain import _use_linear_patches, pretrain
+from mmrad.train.pretrain import pretrain
 from mmrad.train.recipe import Asking, Data, Pretraining, Recipe, Stage, load_recipe, settings_from
 from mmrad.train.scripted_examples import ScriptedExamples
 
@@ -48,14 +47,6 @@ def test_numbers_are_single_tokens(tiny):
     pieces = [tokenizer.decode([token]) for token in ids]
     assert {"7", "42", "999", "100"} <= set(pieces)
     assert tokenizer.decode(ids) == "{'bbox_2d': [7, 42, 999, 100]"
-
-
-def test_the_linear_patches_are_the_convolution(tiny):
-    embed = tiny[0].model.visual.patch_embed
-    patches = torch.randn(5, embed.proj.weight[0].numel())
-    expected = embed(patches)
-    _use_linear_patches(tiny[0])
-    torch.testing.assert_close(embed.forward(patches), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_only_the_completion_has_labels(squares, tiny):

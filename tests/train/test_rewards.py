@@ -139,4 +139,4 @@ def test_the_only_wrong_response_is_not_the_one_replaced() -> None:
 def test_advantages_have_mean_0_and_deviation_1(rewards: list[float]) -> None:
     found = advantages(rewards)
     assert found.mean() == pytest.approx(0, abs=1e-6)
-    assert found.std() == pytest.approx(1, abs=1e-6) or not found.any()
+    assert found.std(ddof=1) == pytest.approx(1, abs=1e-6) or not found.any()

@@ -16,6 +16,9 @@ def factory(
     train: Annotated[int, typer.Option(help="Normal training images a category.")] = 20,
     good: Annotated[int, typer.Option(help="Normal test images a category.")] = 10,
     per_anomaly: Annotated[int, typer.Option(help="Images of each anomaly type.")] = 3,
+    assorted: Annotated[
+        int, typer.Option(help="Further products composed by chance, to train on, in MVTec AD's layout.")
+    ] = 0,
     seed: SeedOption = 0,
 ) -> None:
     """Make products and defects, in the raw layouts of MVTec AD, VisA, MVTec LOCO and Real-IAD.
@@ -25,12 +28,23 @@ def factory(
     from mmrad.factory import make_factory
 
     with progress("factory") as update:
-        make_factory(out, seed=seed, train=train, good=good, per_anomaly=per_anomaly, progress=update)
+        make_factory(
+            out,
+            seed=seed,
+            train=train,
+            good=good,
+            per_anomaly=per_anomaly,
+            assorted=assorted,
+            progress=update,
+        )
     typer.echo(f"wrote {out}; read it with:  mmrad build {' '.join(build_arguments(out))} --out CORPUS")
 
 
 def build_arguments(root: Path) -> list[str]:
-    """The `NAME=ROOT` arguments with which `mmrad build` reads a factory."""
+    """The `NAME=ROOT` or `NAME:ADAPTER=ROOT` arguments with which `mmrad build` reads a factory."""
     from mmrad.factory import factory_roots
 
-    return [f"{source}={folder}" for source, (_, folder) in factory_roots(root).items()]
+    return [
+        f"{source}={folder}" if source == adapter else f"{source}:{adapter}={folder}"
+        for source, (adapter, folder) in factory_roots(root).items()
+    ]

@@ -1,10 +1,11 @@
-"""A corpus as JSON lines for ms-swift.
+"""A corpus as JSON lines for ms-swift, and a training on them.
 
 Format:  https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from mmrad.corpus import Corpus
 from mmrad.export.conversations import Conversation, by_split, conversations, write_jsonl, write_views
 from mmrad.export.images import Progress, refuse_filled
+from mmrad.export.trainings import Extent, splits_to_train, write_training
 from mmrad.inspectors.base import InspectionSettings
 
 
@@ -24,7 +26,11 @@ def export_ms_swift(
     references: int = 1,
     progress: Progress | None = None,
 ) -> int:
-    """Write `OUT/SPLIT.jsonl` and `OUT/images/*.png`; ms-swift finds the images with `ROOT_IMAGE_DIR=OUT`.
+    """Write `OUT/SPLIT.jsonl`, `OUT/images/*.png` and `OUT/sft.yaml`.
+
+    ms-swift finds the images with `ROOT_IMAGE_DIR=OUT`. `sft.yaml` is supervised fine-tuning with the paper's
+    settings, on the split `train`, or on all where there is none. It sets `max_length` so that all
+    conversations fit, for ms-swift drops longer ones.
 
     Coordinates are written out in the texts, not as `<bbox>` or `<ref-object>`: ms-swift would put special
     tokens in place of the answer grammar's lists, and cannot put a box into a sentence that spells it in its
@@ -48,10 +54,14 @@ def export_ms_swift(
     """
     refuse_filled(out)
     found = conversations(corpus, settings, prefer=prefer, references=references, progress=progress)
-    return sum(
-        write_jsonl(out / f"{split}.jsonl", (_row(one, out / "images") for one in group))
+    extent = Extent()
+    written = {
+        split: write_jsonl(out / f"{split}.jsonl", (_row(extent.seen(one), out / "images") for one in group))
         for split, group in by_split(found)
-    )
+    }
+    datasets = json.dumps([f"{split}.jsonl" for split in splits_to_train(list(written))])
+    write_training("ms_swift", out, {"DATASETS": datasets, "MAX_LENGTH": extent.tokens})
+    return sum(written.values())
 
 
 def _row(conversation: Conversation, folder: Path) -> dict[str, Any]:

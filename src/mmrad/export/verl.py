@@ -1,4 +1,4 @@
-"""A corpus as Parquet files for reinforcement learning with verl.
+"""A corpus as Parquet files for reinforcement learning with verl, and all that a training needs beside them.
 
 Format:  https://verl.readthedocs.io/en/latest/preparation/prepare_data.html, and for images the columns that
 `RLHFDataset` reads
@@ -7,17 +7,23 @@ Format:  https://verl.readthedocs.io/en/latest/preparation/prepare_data.html, an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.export.conversations import Conversation, by_split, conversations, write_parquet
 from mmrad.export.images import Progress, refuse_filled
+from mmrad.export.trainings import splits_to_train, write_training
 from mmrad.image import encode_png
 from mmrad.inspectors.base import InspectionSettings
+from mmrad.teach import read_negatives
+from mmrad.teach.negatives import Negative
+from mmrad.train.contrast import worse
+from mmrad.train.conversations import completion_of
 
 _SCHEMA = pa.schema(
     [
@@ -34,6 +40,7 @@ _SCHEMA = pa.schema(
                     ("index", pa.int64()),
                     ("sample_id", pa.string()),
                     ("answer", pa.string()),
+                    ("negatives", pa.list_(pa.string())),
                 ]
             ),
         ),
@@ -50,11 +57,16 @@ def export_verl(
     references: int = 1,
     progress: Progress | None = None,
 ) -> int:
-    """Write `OUT/SPLIT.parquet`, with the images in it as verl's own examples have them.
+    """Write `OUT/SPLIT.parquet`, with the images in it as verl's own examples have them, and a training.
 
     `reward_model.ground_truth` is a JSON object: `anomalous`, `boxes` `[x1, y1, x2, y2]` in pixels of the
-    last image, and their `labels`. `extra_info.answer` is the verified text. `data_source` is
-    `mmrad/SOURCE`, so that validation is reported for each source.
+    last image, and their `labels`. `extra_info.answer` is the verified text, and `extra_info.negatives` are
+    those of the corpus that earn less, both for contrastive sampling. `data_source` is `mmrad/SOURCE`, so
+    that validation is reported for each source.
+
+    The training is `OUT/config.yaml`, with the paper's settings, `reward.py`, `mmrad_agent_loop.py`,
+    `agent_loop.yaml` and `launch.sh`, which starts it. It trains on the split `train`, or on all when there
+    is none, and validates on `validation`, else on `test`, else on what it trains on.
 
     Args:
         corpus: The corpus; its samples with a verified text are written.
@@ -73,15 +85,36 @@ def export_verl(
     """
     refuse_filled(out)
     found = conversations(corpus, settings, prefer=prefer, references=references, progress=progress)
-    return sum(
-        write_parquet(
-            out / f"{split}.parquet", _SCHEMA, (_row(one, index) for index, one in enumerate(group))
-        )
+    negatives = read_negatives(corpus)
+
+    def rows(group: Iterable[Conversation]) -> Iterator[dict[str, Any]]:
+        for index, one in enumerate(group):
+            yield _row(one, _wrong(one, negatives.get(one.sample.id, ()), settings), index)
+
+    written = {
+        split: write_parquet(out / f"{split}.parquet", _SCHEMA, rows(group))
         for split, group in by_split(found)
-    )
+    }
+    train = splits_to_train(list(written))
+    validation = [split for split in ("validation", "test") if split in written][:1] or train
+    write_training("verl", out, {"TRAIN": _files(train), "VALIDATION": _files(validation)})
+    return sum(written.values())
 
 
-def _row(conversation: Conversation, index: int) -> dict[str, Any]:
+def _files(splits: Sequence[str]) -> str:
+    return "[" + ", ".join(f"${{folder}}/{split}.parquet" for split in splits) + "]"
+
+
+def _wrong(
+    conversation: Conversation, negatives: Iterable[Negative], settings: InspectionSettings
+) -> list[str]:
+    """The negatives that were written for the view, as the model would have to write them."""
+    texts = (one.text for one in negatives if one.view_wh == conversation.query.size_wh)
+    boxes = [Box(*box) for box in conversation.boxes]
+    return [completion_of(text, settings) for text in worse(texts, boxes)]
+
+
+def _row(conversation: Conversation, negatives: Sequence[str], index: int) -> dict[str, Any]:
     sample = conversation.sample
     truth = {
         "anomalous": sample.anomalous,
@@ -99,5 +132,6 @@ def _row(conversation: Conversation, index: int) -> dict[str, Any]:
             "index": index,
             "sample_id": sample.id,
             "answer": conversation.completion,
+            "negatives": negatives,
         },
     }

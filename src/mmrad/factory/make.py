@@ -18,11 +18,14 @@ import numpy as np
 
 from mmrad.errors import DataError, UsageError
 from mmrad.factory.canvas import Image
-from mmrad.factory.plan import Job, loco_values, plan, snake
-from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, SOURCES, Instance, render_seeds
+from mmrad.factory.plan import Job, loco_values, plan, plan_assorted, snake
+from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, SOURCES, Instance, product_of, render_seeds
 
 LICENCE = "CC0-1.0"
 """Of what the factory makes, whatever the licence of the dataset whose layout it has."""
+
+ASSORTED = "assorted"
+"""The source of the products composed by chance."""
 
 _CHUNK = 16
 # Sensor noise repeats nothing, so looking for repeats only costs time.
@@ -59,6 +62,7 @@ def make_factory(
     good: int = 10,
     per_anomaly: int = 3,
     sources: Sequence[str] = SOURCES,
+    assorted: int = 0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> FactorySummary:
@@ -73,6 +77,8 @@ def make_factory(
         good: normal test images a category.
         per_anomaly: images for each anomaly type of a category.
         sources: which of `SOURCES` to write.
+        assorted: products composed by chance to write to `root/assorted`, in MVTec AD's layout. Product k is the
+            same whatever the seed. A call of its own with `sources=()` gives them counts of their own.
         workers: processes that draw.
         progress: called with (images done, images in all).
 
@@ -83,8 +89,10 @@ def make_factory(
         UsageError: an unknown source or a negative count.
         DataError: a source's folder exists and is not empty, or a file cannot be written.
     """
-    _check(root, seed, train, good, per_anomaly, sources, workers)
+    _check(root, seed, min(train, good, per_anomaly, assorted), sources, assorted, workers)
     jobs = [j for s in sources for j in plan(s, seed=seed, train=train, good=good, per_anomaly=per_anomaly)]
+    jobs += plan_assorted(assorted, seed=seed, train=train, good=good, per_anomaly=per_anomaly)
+    written = [*sources, ASSORTED] if assorted else list(sources)
     for folder in sorted({path.parent for j in jobs for path in _files(root, j)}):
         folder.mkdir(parents=True, exist_ok=True)
     done = 0
@@ -92,33 +100,39 @@ def make_factory(
         done += count
         if progress is not None:
             progress(done, len(jobs))
-    for source in sources:
+    for source in written:
         _WRITE_INDEX[source](root / source, [j for j in jobs if j.source == source])
         _text(root / source / "mmrad.toml", f'licence = "{LICENCE}"\n')
     good_counts = Counter(j.source for j in jobs if j.anomaly is None)
     bad_counts = Counter(j.source for j in jobs if j.anomaly is not None)
     return FactorySummary(
         root,
-        {s: root / s for s in sources},
-        {s: good_counts[s] for s in sources},
-        {s: bad_counts[s] for s in sources},
+        {s: root / s for s in written},
+        {s: good_counts[s] for s in written},
+        {s: bad_counts[s] for s in written},
     )
 
 
 def factory_roots(root: Path) -> dict[str, tuple[str, Path]]:
-    """Each source of a factory with the adapter that reads it and its root, as `build_corpus` takes them."""
-    return {source: (source, root / source) for source in SOURCES}
+    """Each source of a factory with the adapter that reads it and its root, as `build_corpus` takes them.
+
+    The four sources, and `assorted` when it is there.
+    """
+    roots = {source: (source, root / source) for source in SOURCES}
+    if (root / ASSORTED).exists():
+        roots[ASSORTED] = ("mvtec", root / ASSORTED)
+    return roots
 
 
 def _check(
-    root: Path, seed: int, train: int, good: int, per_anomaly: int, sources: Sequence[str], workers: int
+    root: Path, seed: int, least: int, sources: Sequence[str], assorted: int, workers: int
 ) -> None:
     unknown = [s for s in sources if s not in SOURCES]
     if unknown:
         raise UsageError(f"the factory has no source {unknown[0]!r}: take some of {', '.join(SOURCES)}")
-    if min(seed, train, good, per_anomaly) < 0 or workers < 1:
-        raise UsageError("seed, train, good and per_anomaly must be at least 0, workers at least 1")
-    for source in sources:
+    if min(seed, least) < 0 or workers < 1:
+        raise UsageError("seed, train, good, per_anomaly and assorted must be at least 0, workers at least 1")
+    for source in [*sources, ASSORTED] if assorted else sources:
         folder = root / source
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DataError(f"{folder} exists already: give an empty folder, or remove it")
@@ -153,7 +167,7 @@ def _files(root: Path, job: Job) -> list[Path]:
 def _draw(root: Path, job: Job) -> None:
     base = root / job.source
     out = render_seeds(job.category, job.seeds, job.anomaly, job.view)
-    pixels: Image = out.image[:, :, 0] if PRODUCTS[job.category].grey else out.image[:, :, ::-1]
+    pixels: Image = out.image[:, :, 0] if product_of(job.category).grey else out.image[:, :, ::-1]
     if job.image.endswith(".png"):
         _save(base / job.image, pixels, ".png", _PNG)
     else:
@@ -249,6 +263,7 @@ def _text(path: Path, text: str) -> None:
 
 
 _WRITE_INDEX: dict[str, Callable[[Path, list[Job]], None]] = {
+    ASSORTED: _index_mvtec,
     "mvtec": _index_mvtec,
     "visa": _index_visa,
     "loco": _index_loco,

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, Seeds
+from mmrad.factory.products import assorted
+from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, Seeds, product_of
 
 MaskForm = Literal["binary", "class", "folder"]
 
@@ -64,16 +65,24 @@ def plan(source: str, *, seed: int, train: int, good: int, per_anomaly: int) -> 
     ]
 
 
-def _mvtec(category: str, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
+def plan_assorted(count: int, *, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
+    """List the images of the first `count` assorted products, which have MVTec AD's layout."""
+    names = (assorted.name(number) for number in range(count))
+    return [job for name in names for job in _mvtec(name, seed, train, good, per_anomaly, "assorted")]
+
+
+def _mvtec(
+    category: str, seed: int, train: int, good: int, per_anomaly: int, source: str = "mvtec"
+) -> list[Job]:
     def job(split: str, folder: str, k: int, label: str | None) -> Job:
         image = f"{category}/{split}/{folder}/{k:03d}.png"
         mask = f"{category}/ground_truth/{folder}/{k:03d}_mask.png" if label else ""
-        return Job("mvtec", category, label, split, image, mask, "binary", 255, _seeds(seed, image))
+        return Job(source, category, label, split, image, mask, "binary", 255, _seeds(seed, image))
 
     jobs = [job("train", "good", k, None) for k in range(train)]
     jobs += [job("test", "good", k, None) for k in range(good)]
     return jobs + [
-        job("test", snake(a), k, a) for a in PRODUCTS[category].anomalies for k in range(per_anomaly)
+        job("test", snake(a), k, a) for a in product_of(category).anomalies for k in range(per_anomaly)
     ]
 
 

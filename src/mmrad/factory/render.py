@@ -14,6 +14,7 @@ from mmrad.errors import MmradError, UsageError
 from mmrad.factory.camera import Shot, expose, light_up, take_shot
 from mmrad.factory.canvas import Canvas, Image, Rng
 from mmrad.factory.products import loco, mvtec, realiad, visa
+from mmrad.factory.products.assorted import assorted, assorted_number
 from mmrad.factory.scene import Product, Scene, paint
 
 Mask = NDArray[np.bool_]
@@ -79,7 +80,7 @@ def render(category: str, rng: Rng, anomaly: str | None) -> Rendered:
     """Make one image of a product.
 
     Args:
-        category: a category name of `CATALOGUE`.
+        category: a category name of `CATALOGUE`, or of an assorted product.
         rng: source of all variation; one state gives one object, pose and light, with and without anomaly.
         anomaly: a label of the category, or None for a good product.
 
@@ -95,7 +96,7 @@ def render(category: str, rng: Rng, anomaly: str | None) -> Rendered:
 
 def render_seeds(category: str, seeds: Seeds, anomaly: str | None, view: int = 0) -> Rendered:
     """As `render`, from explicit seeds; `view` 1 to 4 are oblique views of the same object."""
-    product = _product(category)
+    product = product_of(category)
     if anomaly is not None and anomaly not in product.anomalies:
         raise UsageError(f"{category} has no anomaly {anomaly!r}: take one of {', '.join(product.anomalies)}")
     scene = Scene(tuple(product.layout(np.random.default_rng(seeds.scene))))
@@ -126,7 +127,15 @@ class _Step:
     lit: Image
 
 
-def _product(category: str) -> Product:
+def product_of(category: str) -> Product:
+    """The product of a category of `CATALOGUE`, or an assorted one (`assorted_0000` and on).
+
+    Raises:
+        UsageError: there is no such category.
+    """
+    number = assorted_number(category)
+    if number is not None:
+        return assorted(number)
     if category not in PRODUCTS:
         raise UsageError(f"no category {category!r} in the factory: take one of {', '.join(PRODUCTS)}")
     return PRODUCTS[category]

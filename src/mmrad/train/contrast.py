@@ -7,6 +7,7 @@ two others are replaced by texts that answer wrongly, made beforehand (`mmrad ne
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,31 +86,59 @@ def plan_group(
 def advantages(rewards: Sequence[float]) -> NDArray[np.float64]:
     """The rewards of a group, less their mean, by their standard deviation (paper, Eq. 2).
 
+    The deviation is the one of a sample (N - 1), as in the trainers that the paper and mmrad use.
+
     Returns:
         Array of the same length; all 0 where all rewards are equal, which teaches nothing.
     """
     values = np.asarray(rewards, dtype=np.float64)
     spread = values - values.mean()
-    deviation = values.std()
+    deviation = values.std(ddof=1)
     return spread / deviation if deviation > 1e-9 else np.zeros_like(values)
 
 
 @dataclass(slots=True)
 class Contrast:
-    """How the groups of a training fared, for its log.
+    """How the responses and groups of one or more rollouts fared, for the log of a training.
+
+    All are sums, so that those of several devices add up. Rewards, answers and overlaps are of the responses
+    as the model gave them: what was put in would flatter it.
 
     Attributes:
         groups: All of them.
         equal: Those whose responses all earned the same, of their own.
         equal_still: Those that do so after sampling.
-        lacking: How many lacked a verified text or negatives to contrast, by which.
+        injected_reference: Responses replaced by verified texts.
+        injected_negatives: Responses replaced by texts that answer wrongly.
+        lacking_reference: Groups that lacked a verified text to contrast.
+        lacking_negatives: Groups that lacked texts that answer wrongly.
+        responses: All of them.
+        readable: Those with an answer that can be read.
+        yes: Those that say Yes.
+        correct: Those that say the truth of the query as a whole.
+        reward: Their rewards.
+        squares: The squares of their rewards.
+        places: True places, once for each response.
+        overlap: Best IoU of each with an answered place.
+        tokens: Tokens of the responses.
     """
 
-    groups: int = 0
-    equal: int = 0
-    equal_still: int = 0
-    lacking_reference: int = 0
-    lacking_negatives: int = 0
+    groups: float = 0
+    equal: float = 0
+    equal_still: float = 0
+    injected_reference: float = 0
+    injected_negatives: float = 0
+    lacking_reference: float = 0
+    lacking_negatives: float = 0
+    responses: float = 0
+    readable: float = 0
+    yes: float = 0
+    correct: float = 0
+    reward: float = 0
+    squares: float = 0
+    places: float = 0
+    overlap: float = 0
+    tokens: float = 0
 
     def count(self, sampled: Sequence[Judgement], plan: GroupPlan, used: Sequence[Judgement]) -> None:
         """Count a group.
@@ -122,5 +151,36 @@ class Contrast:
         self.groups += 1
         self.equal += len({judgement.reward for judgement in sampled}) == 1
         self.equal_still += len({judgement.reward for judgement in used}) == 1
+        self.injected_reference += plan.reference is not None
+        self.injected_negatives += len(plan.negatives)
         self.lacking_reference += plan.lacking == "reference"
         self.lacking_negatives += plan.lacking == "negatives"
+        for judgement in sampled:
+            self.responses += 1
+            self.readable += judgement.anomalous is not None
+            self.yes += judgement.anomalous is True
+            self.correct += judgement.correct
+            self.reward += judgement.reward
+            self.squares += judgement.reward**2
+            self.places += len(judgement.overlaps)
+            self.overlap += sum(judgement.overlaps)
+
+    def figures(self) -> dict[str, float]:
+        """What a line of the log says of them; a mean of nothing is left out."""
+        mean = self.reward / max(1, self.responses)
+        shares = {
+            "parse_rate": (self.readable, self.responses),
+            "answer_yes": (self.yes, self.readable),
+            "correct": (self.correct, self.responses),
+            "mean_iou": (self.overlap, self.places),
+            "zero_advantage": (self.equal, self.groups),
+            "zero_advantage_after": (self.equal_still, self.groups),
+            "completion_tokens": (self.tokens, self.responses),
+        }
+        counts = ("injected_reference", "injected_negatives", "lacking_reference", "lacking_negatives")
+        return {
+            "reward": mean,
+            "reward_std": math.sqrt(max(0.0, self.squares / max(1, self.responses) - mean**2)),
+            **{name: part / whole for name, (part, whole) in shares.items() if whole},
+            **{name: getattr(self, name) for name in counts},
+        }

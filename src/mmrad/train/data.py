@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.factory import factory_roots, make_factory
+from mmrad.factory import SOURCES, factory_roots, make_factory
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.reference import retrieve
 from mmrad.sample import Sample
@@ -23,7 +25,7 @@ from mmrad.teach import (
 from mmrad.teach.wrong import ScriptedNegatives
 from mmrad.train.corpus_examples import CorpusExamples
 from mmrad.train.examples import Examples
-from mmrad.train.recipe import Data, FactoryData, Recipe, seed_of, settings_from
+from mmrad.train.recipe import Data, FactoryData, Images, Recipe, seed_of, settings_from
 from mmrad.train.scripted_examples import ScriptedExamples
 
 Progress = Callable[[int, int], None]
@@ -39,18 +41,26 @@ def factory_corpus(data: FactoryData, folder: Path, *, progress: Progress | None
     """
     corpus = folder / "corpus"
     if not (corpus / "references.parquet").exists():
-        make_factory(
-            folder / "factory",
-            seed=data.seed,
-            train=data.train,
-            good=data.good,
-            per_anomaly=data.per_anomaly,
-            workers=2,
-            progress=progress,
-        )
-        built = build_corpus(factory_roots(folder / "factory"), corpus, progress=progress)
+        root = folder / "factory"
+        _make(root, data, data.seed, progress, sources=SOURCES)
+        if data.assorted:
+            _make(root, data.assorted, data.seed, progress, sources=(), assorted=data.assorted.products)
+        built = build_corpus(factory_roots(root), corpus, progress=progress)
         retrieve(built.corpus, progress=progress)
     return Corpus(corpus)
+
+
+def _make(root: Path, images: Images, seed: int, progress: Progress | None, **which: Any) -> None:
+    make_factory(
+        root,
+        seed=seed,
+        train=images.train,
+        good=images.good,
+        per_anomaly=images.per_anomaly,
+        workers=os.cpu_count() or 1,
+        progress=progress,
+        **which,
+    )
 
 
 def training_corpus(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Corpus:

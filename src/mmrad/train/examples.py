@@ -68,11 +68,13 @@ class Collator:
     Args:
         processor: Processor of the model.
         answers: Whether the completions are read too.
+        grounding: Whether there are targets for the query's cells.
     """
 
-    def __init__(self, processor: Any, *, answers: bool = True) -> None:
+    def __init__(self, processor: Any, *, answers: bool = True, grounding: bool = True) -> None:
         self.processor = processor
         self.answers = answers
+        self.grounding = grounding
         tokenizer = processor.tokenizer
         self._image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
         self._turn = tokenizer.convert_tokens_to_ids("<|im_start|>")
@@ -82,8 +84,8 @@ class Collator:
         """The batch, padded on the right.
 
         Beside what the model reads it has, with answers, `labels` of shape `(B, T)`, -100 outside the
-        completion; `query_tokens` of shape `(B, T)`, true at the N image tokens of the queries; and
-        `grounding` of shape `(N, 8)`, see `grounding_targets`.
+        completion; and with grounding, `query_tokens` of shape `(B, T)`, true at the N image tokens of the
+        queries, and `grounding` of shape `(N, 8)`, see `grounding_targets`.
         """
         self.processor.tokenizer.padding_side = "right"
         batch = encode(
@@ -96,10 +98,14 @@ class Collator:
             places = torch.arange(ids.shape[1]).expand_as(ids)
             last_turn = torch.where(ids == self._turn, places, -1).amax(dim=1, keepdim=True)
             batch["labels"] = torch.where((places >= last_turn + self._header) & (mask == 1), ids, -100)
+        if self.grounding:
+            self._add_grounding(batch, examples)
+        return dict(batch)
+
+    def _add_grounding(self, batch: Any, examples: Sequence[Example]) -> None:
         cells = [math.prod(side // FACTOR for side in example.query.size_wh) for example in examples]
-        image = ids == self._image
+        image = batch["input_ids"] == self._image
         later = image.flip(1).cumsum(1).flip(1)  # image tokens from here to the end
         batch["query_tokens"] = image & (later <= torch.tensor(cells)[:, None])
         targets = [grounding_targets(example.query.size_wh, example.boxes) for example in examples]
         batch["grounding"] = torch.from_numpy(np.concatenate(targets))
-        return dict(batch)

@@ -6,7 +6,10 @@ EfficientNet-Lite0 knows them, and a feature map says something of every patch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,9 @@ _TEACHER_PATCH = 24
 
 _STAGES = (1, 2, 4)
 _BATCH = 16
+_Work = tuple[tuple[int, int], Sequence[int]]
+"""Width and height of the views of a batch, and which images are in it."""
+
 _LIMIT = 6.0
 """Largest absolute value of a standardised feature; a few channels have rare, very large ones."""
 
@@ -71,6 +77,7 @@ def _feature_maps(
     progress: Callable[[int, int], None] | None,
 ) -> list[NDArray[np.float32]]:
     network, _ = load_backbone("lite0")
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     order = sorted(range(len(images)), key=lambda index: sizes_wh[index])
     batches = [
         (size, group[start : start + _BATCH])
@@ -79,20 +86,44 @@ def _feature_maps(
         for start in range(0, len(group), _BATCH)
     ]
     found: dict[int, NDArray[np.float32]] = {}
-    for (width, height), batch in batches:
-        grid = (height // _PATCH, width // _PATCH)
-        maps = _measured(network, [mirrored(read_image(images[index]), mirroring) for index in batch], grid)
-        found.update(zip(batch, maps, strict=True))
-        if progress:
-            progress(len(found), len(images))
+
+    def pixels(work: _Work) -> NDArray[np.uint8]:
+        (width, height), batch = work
+        size = (width // _PATCH * _TEACHER_PATCH, height // _PATCH * _TEACHER_PATCH)
+        return np.stack([_shrunk(read_image(images[index]), size, mirroring) for index in batch])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
+        for ((width, height), batch), read in zip(batches, _ahead(pool, pixels, batches), strict=True):
+            maps = _measured(network, read, (height // _PATCH, width // _PATCH))
+            found.update(zip(batch, maps, strict=True))
+            if progress:
+                progress(len(found), len(images))
     return [found[index] for index in range(len(images))]
 
 
+def _shrunk(image: RGB, size_wh: tuple[int, int], mirroring: Mirroring) -> RGB:
+    return cv2.resize(mirrored(image, mirroring), size_wh, interpolation=cv2.INTER_AREA).astype(
+        np.uint8, copy=False
+    )
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, read: Callable[[_Work], NDArray[np.uint8]], works: Sequence[_Work]
+) -> Iterator[NDArray[np.uint8]]:
+    """Results in order, a few batches read ahead: all of them would fill the memory."""
+    waiting: deque[Future[NDArray[np.uint8]]] = deque()
+    for work in works:
+        waiting.append(pool.submit(read, work))
+        if len(waiting) > 2 * (os.cpu_count() or 1):
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 @torch.inference_mode()
-def _measured(network: Any, images: Sequence[RGB], grid: tuple[int, int]) -> NDArray[np.float32]:
-    size = (grid[1] * _TEACHER_PATCH, grid[0] * _TEACHER_PATCH)
-    pixels = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    maps = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+def _measured(network: Any, pixels: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float32]:
+    device = next(network.parameters()).device
+    maps = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     maps = network.bn1(network.conv_stem(maps))
     taken = []
     for stage, block in enumerate(network.blocks[: _STAGES[-1] + 1]):
@@ -101,7 +132,7 @@ def _measured(network: Any, images: Sequence[RGB], grid: tuple[int, int]) -> NDA
             taken.append(maps)
     means = [functional.adaptive_avg_pool2d(map_, grid) for map_ in taken]
     maxima = [functional.adaptive_max_pool2d(map_, grid) for map_ in taken[:2]]
-    return np.asarray(torch.cat([*means, *maxima], dim=1).permute(0, 2, 3, 1).numpy())
+    return np.asarray(torch.cat([*means, *maxima], dim=1).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def _standardized(maps: Sequence[NDArray[np.float32]]) -> list[torch.Tensor]:

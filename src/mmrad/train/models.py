@@ -12,6 +12,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from mmrad.errors import ProviderError
 from mmrad.files import write_text
+from mmrad.inspectors.make import NANO, bundled_nano
 from mmrad.train.recipe import Asking
 
 
@@ -19,15 +20,17 @@ def load_model(path: str | Path, *, dtype: torch.dtype = torch.float32) -> tuple
     """A model and its processor.
 
     Args:
-        path: Folder, or a name on a model hub.
+        path: Folder, `anomaly-r1-nano` for the bundled model, or a name on a model hub.
         dtype: Of the weights.
 
     Raises:
         ProviderError: When there is no such model.
+        DataError: When the installation lacks the bundled one.
     """
+    folder = bundled_nano() if str(path) == NANO else path
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype)
-        return model, AutoProcessor.from_pretrained(path)
+        model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+        return model, AutoProcessor.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or repr(error)).partition("\n")[0]
         raise ProviderError(f"cannot load the model {str(path)!r}: {reason}") from error

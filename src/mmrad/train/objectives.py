@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,13 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from mmrad.box import Box
-from mmrad.train.examples import Collator, Example
+from mmrad.train.examples import Example
 from mmrad.train.features import CHANNELS
 from mmrad.train.grounding import GroundingHead, grounding_targets
+from mmrad.train.pair_batches import Batch, PairCollator
 from mmrad.train.scripted_examples import Mirroring, ScriptedExamples
-from mmrad.view import View
+from mmrad.train.seeing import gathered, see
 
 LAYERS_ABOVE = 2
 """Layers of the language model above the one in which image tokens must know where the anomalies are.
@@ -30,21 +31,24 @@ So that the text, which reads the image tokens one layer below its own, can use 
 class Objective(Protocol):
     """A stage of training."""
 
+    @property
+    def examples(self) -> ScriptedExamples: ...  # noqa: D102 - what is read, in any order and number
+
     def dataset(self) -> Dataset[Any]:
         """What is read."""
 
     def heads(self, width: int) -> nn.ModuleDict:
         """The heads that are trained along and thrown away; `width` is that of the tokens."""
 
-    def collate(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
+    def collate(self, items: Sequence[Any]) -> Batch:
         """A batch."""
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """What is minimised; `model.heads` holds the heads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Features(Objective):
+class Features:
     """The vision tower alone: imitate a trained network's features, find anomalies in single images.
 
     Args:
@@ -65,32 +69,37 @@ class Features(Objective):
         """A linear map to the features of a token's 4 patches, and the grounding head."""
         return nn.ModuleDict({"features": nn.Linear(width, 4 * CHANNELS), "seen": GroundingHead(width)})
 
-    def collate(self, items: Sequence[tuple[int, Mirroring]]) -> dict[str, torch.Tensor]:
-        """Patches of the views, and for each token its features and what is anomalous in it."""
+    def collate(self, items: Sequence[tuple[int, Mirroring]]) -> Batch:
+        """The images of the views, and for each token its features and what is anomalous in it."""
         queries = [self.examples.query(index, mirroring) for index, mirroring in items]
-        truths = [(view, [place.box for place in truth]) for view, truth in queries]
-        features = torch.cat([_by_token(self.features[mirroring][index]) for index, mirroring in items])
-        return {**_images(self.processor, truths), "features": features}
+        targets = [grounding_targets(view.size_wh, [place.box for place in truth]) for view, truth in queries]
+        return {
+            "images": gathered([view.image for view, _ in queries]),
+            "grounding": torch.from_numpy(np.concatenate(targets)),
+            "features": torch.cat([_by_token(self.features[how][index]) for index, how in items]),
+        }
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Mean square error of the standardised features plus the loss of grounding."""
-        seen = _seen(model, batch)
+        seen = torch.cat(see(model.model.visual, self.processor.image_processor, batch["images"]))
         imitation = functional.mse_loss(model.heads["features"](seen), batch["features"].float())
         grounding: torch.Tensor = model.heads["seen"](seen, batch["grounding"])
         return imitation + grounding
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs(Objective):
+class Pairs:
     """Vision tower and lower language layers: find the anomalies of the query beside its reference.
 
     Args:
         examples: Pairs; their texts are not read.
         processor: Processor of the model.
+        positions: The model's `get_rope_index`.
     """
 
     examples: ScriptedExamples
     processor: Any
+    positions: Callable[..., Any]
 
     def dataset(self) -> Dataset[Example]:
         """The examples."""
@@ -100,29 +109,36 @@ class Pairs(Objective):
         """A grounding head for what the vision tower sees, and one for what comparison adds."""
         return nn.ModuleDict({"seen": GroundingHead(width), "compared": GroundingHead(width)})
 
-    def collate(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
+    def collate(self, items: Sequence[Example]) -> Batch:
         """The conversations up to the answer."""
-        return Collator(self.processor, answers=False)(items)
+        return PairCollator(self.processor, self.positions, answers=False)(items)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """The losses of grounding below the language model and `LAYERS_ABOVE` layers below its top."""
         tokens, targets = batch.pop("query_tokens"), batch.pop("grounding")
         with _lower_layers(model.model.language_model):
-            output = model.model(**batch, use_cache=False, output_hidden_states=True)
+            output = self._read(model, batch)
         return _grounding(model, output.hidden_states[0], output.last_hidden_state, tokens, targets)
+
+    def _read(self, model: Any, batch: Batch) -> Any:
+        seen = see(model.model.visual, self.processor.image_processor, batch.pop("images"))
+        images = BaseModelOutputWithPooling(pooler_output=seen)
+        return model.model(
+            **batch, mm_encoder_outputs={"image": images}, use_cache=False, output_hidden_states=True
+        )
 
 
 class Texts(Pairs):
     """The whole model: write the texts, and keep finding the anomalies."""
 
-    def collate(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
+    def collate(self, items: Sequence[Example]) -> Batch:
         """The conversations with their answers."""
-        return Collator(self.processor, answers=True)(items)
+        return PairCollator(self.processor, self.positions, answers=True)(items)
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Mean cross-entropy over the tokens of the answers plus the losses of grounding."""
         labels, tokens, targets = (batch.pop(name) for name in ("labels", "query_tokens", "grounding"))
-        output = model.model(**batch, use_cache=False, output_hidden_states=True)
+        output = self._read(model, batch)
         # Logits only where there is something to learn: most of a sequence is images and prompt.
         wanted = labels[:, 1:] != -100
         logits = model.lm_head(output.last_hidden_state[:, :-1][wanted]).float()
@@ -139,26 +155,6 @@ def _grounding(
         compared[tokens], targets
     )
     return loss
-
-
-def _images(processor: Any, truths: Sequence[tuple[View, Sequence[Box]]]) -> dict[str, torch.Tensor]:
-    """Patches of views, and for each of their tokens what is anomalous in it."""
-    batch = processor.image_processor(
-        [view.image for view, _ in truths],
-        do_resize=False,
-        input_data_format="channels_last",
-        return_tensors="pt",
-    )
-    targets = [grounding_targets(view.size_wh, boxes) for view, boxes in truths]
-    return {**batch, "grounding": torch.from_numpy(np.concatenate(targets))}
-
-
-def _seen(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """What the vision tower makes of a batch of images, shape `(tokens, width)`."""
-    seen: torch.Tensor = model.model.visual(
-        batch["pixel_values"], grid_thw=batch["image_grid_thw"]
-    ).pooler_output
-    return seen
 
 
 class _Mirrored(Dataset[tuple[int, Mirroring]]):

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
+from torch.utils.data import Dataset
 from transformers import (
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
@@ -26,6 +25,7 @@ from mmrad.train.nano import NanoSize, build_nano, train_tokenizer, whiten_patch
 from mmrad.train.objectives import Features, Objective, Pairs, Texts
 from mmrad.train.recipe import Pretraining, Recipe, Stage, seed_of
 from mmrad.train.scripted_examples import Mirroring, ScriptedExamples
+from mmrad.train.seeing import prepare_tower
 
 TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
@@ -91,9 +91,9 @@ def _train(
 ) -> None:
     """One stage, from the model in `start` to `folder/model`; `folder/stage.json` says that it is done."""
     model, processor = load_model(start)
-    objective = _objective(stage, examples, processor, folder, progress)
+    objective = _objective(stage, examples, model, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
-    _use_linear_patches(model)
+    prepare_tower(model.model.visual)
     if not torch.cuda.is_available():
         # The backward pass of fused attention is the slower one on CPUs.
         model.set_attn_implementation("eager")
@@ -101,7 +101,6 @@ def _train(
         objective,
         model=model,
         args=_arguments(training, stage, folder / "checkpoints"),
-        callbacks=[_Epochs(examples)],
     )
     checkpoints = folder / "checkpoints"
     trainer.train(
@@ -116,6 +115,7 @@ def _train(
 def _objective(
     stage: Stage,
     examples: ScriptedExamples,
+    model: Any,
     processor: Any,
     folder: Path,
     progress: Callable[[int, int], None] | None,
@@ -134,7 +134,8 @@ def _objective(
             for number, mirroring in enumerate(FEATURE_MIRRORINGS)
         }
         return Features(examples, features, processor)
-    return Pairs(examples, processor) if stage.objective == "pairs" else Texts(examples, processor)
+    kind = Pairs if stage.objective == "pairs" else Texts
+    return kind(examples, processor, model.model.get_rope_index)
 
 
 def _done(folder: Path, stage: Stage) -> bool:
@@ -182,6 +183,29 @@ def _texts(example: Example) -> list[str]:
     return [example.completion, *said]
 
 
+class _Readings(Dataset[Any]):
+    """All readings of a stage as one epoch, so that the processes that read are started once.
+
+    Args:
+        dataset: What is read, in another form in each epoch of the examples.
+        examples: The examples behind it.
+        count: How many readings.
+    """
+
+    def __init__(self, dataset: Dataset[Any], examples: ScriptedExamples, count: int) -> None:
+        self.dataset = dataset
+        self.examples = examples
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> Any:
+        epoch, index = divmod(number, len(self.examples))
+        self.examples.set_epoch(epoch)
+        return self.dataset[index]
+
+
 class _Trainer(Trainer):
     """Minimises an objective by Muon.
 
@@ -191,14 +215,20 @@ class _Trainer(Trainer):
     """
 
     def __init__(self, objective: Objective, **arguments: Any) -> None:
-        super().__init__(train_dataset=objective.dataset(), data_collator=objective.collate, **arguments)
+        wanted = arguments["args"].max_steps * arguments["args"].per_device_train_batch_size
+        super().__init__(
+            train_dataset=_Readings(objective.dataset(), objective.examples, wanted),
+            data_collator=objective.collate,
+            **arguments,
+        )
         self.objective: Objective = objective
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The loss of the objective."""
-        return self.objective.loss(model, inputs)
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            return self.objective.loss(model, inputs)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Muon for the linear layers of the model, AdamW for embeddings, norms, biases and heads."""
@@ -235,7 +265,7 @@ def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArg
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=False,
-        dataloader_num_workers=0,
+        dataloader_num_workers=training.workers,
     )
 
 
@@ -245,28 +275,3 @@ def _has_fast_bf16() -> bool:
         return bool(torch.cuda.is_bf16_supported())
     amx: bool = torch.cpu._is_amx_tile_supported()
     return amx
-
-
-def _use_linear_patches(model: Any) -> None:
-    """Compute the patch embedding as the matrix product it is.
-
-    Its Conv3d has a kernel as large as its stride; the backward pass of that convolution takes half a
-    training step on a CPU, the same product as a linear layer almost nothing.
-    """
-    embed = model.model.visual.patch_embed
-
-    def forward(patches: torch.Tensor) -> torch.Tensor:
-        weight = embed.proj.weight
-        return functional.linear(patches.reshape(-1, weight[0].numel()).to(weight.dtype), weight.flatten(1))
-
-    embed.forward = forward
-
-
-class _Epochs(TrainerCallback):
-    """Tells the examples which epoch is read."""
-
-    def __init__(self, examples: ScriptedExamples) -> None:
-        self.examples = examples
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.examples.set_epoch(int(state.epoch or 0))

@@ -16,13 +16,40 @@ from mmrad.train.nano import NanoSize
 from mmrad.train.rewards import RewardRules
 
 
-class FactoryData(Table):
-    """How much the factory makes: images a category, and for each of its anomaly types."""
+class Images(Table):
+    """How many images the factory makes of each category.
 
-    seed: int
+    Attributes:
+        train: Normal train images.
+        good: Normal test images.
+        per_anomaly: Images with each of its anomalies.
+    """
+
     train: int
     good: int
     per_anomaly: int
+
+
+class Assorted(Images):
+    """Images of products composed by chance, as the source `assorted`.
+
+    Attributes:
+        products: How many products.
+    """
+
+    products: int
+
+
+class FactoryData(Images):
+    """Images of the four sources.
+
+    Attributes:
+        seed: Of all images.
+        assorted: Further products.
+    """
+
+    seed: int
+    assorted: Assorted | None = None
 
 
 class Data(Table):
@@ -111,13 +138,23 @@ class Stage(Table):
 
 
 class Pretraining(Table):
-    """How a nano model is made from nothing: stages, each from the model of the one before."""
+    """How a nano model is made from nothing: stages, each from the model of the one before.
+
+    Attributes:
+        stages: The stages.
+        weight_decay: Decoupled weight decay of all parameters.
+        seed: Seed of all random choices.
+        save_steps: Updates between checkpoints.
+        logging_steps: Updates between lines of the log.
+        workers: Processes that make batches; 0 makes them in the training process.
+    """
 
     stages: tuple[Stage, ...]
     weight_decay: float
     seed: int
     save_steps: int = 500
     logging_steps: int = 50
+    workers: int = 0
 
 
 class Optimisation(Table):

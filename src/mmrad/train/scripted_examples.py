@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import cv2
@@ -62,7 +64,9 @@ class ScriptedExamples(Dataset[Example]):
         self._teacher = ScriptedTeacher()
         self._negatives = negatives
         paths = sorted({path for pair in pairs for path in (pair.image, *pair.references)})
-        self._views = {path: make_view(read_image(path), settings.budget) for path in paths}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
+            views = pool.map(lambda path: make_view(read_image(path), settings.budget), paths)
+            self._views = dict(zip(paths, views, strict=True))
 
     def __len__(self) -> int:
         return len(self.pairs)

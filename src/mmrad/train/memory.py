@@ -1,0 +1,263 @@
+"""How much memory a training will take on each device, from a model's configuration alone.
+
+Weights, gradients and the two moments of AdamW are counted exactly. What the forward pass keeps for the
+backward pass is, for each token and layer of width h, with queries of width q, keys and values of width k and
+an MLP of width m, computed in c bytes a number:
+
+    26 h + 2 c (q + k) + 4 c m
+
+The count follows Korthikanti et al. 2022 (arXiv 2205.05198, section 4) with the layer of Qwen2.5 in the
+place of GPT's: two norms that keep their input and its normalised form in float32, and their output once for
+each of the linear layers that read it; queries, keys, values and the attended values; gate, its activation,
+up and their product. Attention itself keeps nothing that grows with the square of the length where it is
+fused, as on GPUs; elsewhere it keeps the probabilities. With checkpointing only the input of each layer is
+kept, and one layer at a time is computed again. Logits never exist as a whole: TRL computes them in tiles.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from mmrad.errors import ProviderError, UsageError
+from mmrad.train.arguments import split_batch
+from mmrad.train.devices import has_fast_bf16
+from mmrad.train.lora import with_adapters
+from mmrad.train.recipe import Lora, Recipe
+
+VLLM_SHARE = 0.3
+"""The share of a GPU that vLLM takes unless told otherwise (TRL, `vllm_gpu_memory_utilization`)."""
+
+_GB = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Bytes on each device.
+
+    Attributes:
+        parameters: Parameters of the model, adapters included.
+        trainable: Those that are trained.
+        weights: All parameters as they are kept.
+        copies: Weights in the precision of the computation, kept from the forward to the backward pass.
+        reference: The second model that divergence is measured from; adapters need none.
+        gradients: Of the trained parameters, in float32.
+        optimizer: The two moments of AdamW, in float32.
+        activations: What one micro-batch of the longest sequences keeps for the backward pass.
+        generation: Keys, values and the largest intermediate result while responses are sampled.
+        available: What the device has; None without a GPU.
+    """
+
+    parameters: int
+    trainable: int
+    weights: int
+    copies: int
+    reference: int
+    gradients: int
+    optimizer: int
+    activations: int
+    generation: int
+    available: int | None
+
+    @property
+    def total(self) -> int:
+        """The larger of what an update and what sampling takes; neither needs what only the other has."""
+        update = self.copies + self.gradients + self.activations
+        return self.weights + self.reference + self.optimizer + max(update, self.generation)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits the device; None without a GPU."""
+        return None if self.available is None else self.total <= self.available
+
+    def table(self) -> str:
+        """For people, one line a row."""
+        share = self.trainable / self.parameters
+        rows = [
+            f"{'parameters':<24}{self.parameters:>16,}",
+            f"{'  trained':<24}{self.trainable:>16,}  ({share:.2%})",
+        ]
+        parts = ("weights", "copies", "reference", "gradients", "optimizer", "activations", "generation")
+        rows += [f"{name:<24}{getattr(self, name) / _GB:>13.2f} GB" for name in parts if getattr(self, name)]
+        rows.append(f"{'at most, per device':<24}{self.total / _GB:>13.2f} GB")
+        if self.available is not None:
+            verdict = "fits" if self.fits else "does not fit"
+            rows.append(f"{'the device has':<24}{self.available / _GB:>13.2f} GB  ({verdict})")
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a training runs on.
+
+    Attributes:
+        memory: Bytes of a GPU; None for a CPU.
+        computed: Bytes of a number in the forward pass.
+    """
+
+    memory: int | None
+    computed: int
+
+    @classmethod
+    def here(cls) -> Device:
+        """The GPU of this machine, or its CPU."""
+        gpu = torch.cuda.is_available()
+        memory = torch.cuda.get_device_properties(0).total_memory if gpu else None
+        return cls(memory, 2 if has_fast_bf16() else 4)
+
+    @classmethod
+    def gpu(cls, memory: int) -> Device:
+        """A GPU that computes in bfloat16, to plan for elsewhere; `memory` in bytes."""
+        return cls(memory, 2)
+
+
+def estimate(
+    recipe: Recipe, stage: Literal["sft", "grpo"], model: str | Path, device: Device | None = None
+) -> MemoryEstimate:
+    """Estimate the memory of a stage; no weights are loaded.
+
+    Fragmentation, the context of CUDA (about 0.5 GB) and buffers of communication come on top.
+
+    Args:
+        recipe: The recipe.
+        stage: Which of its trainings.
+        model: Folder with a `config.json`, or a name on a model hub.
+        device: What it will run on; what there is here by default.
+
+    Raises:
+        UsageError: When the recipe has no such stage, or its batch cannot be shared by the devices.
+        ProviderError: When there is no such model.
+    """
+    device = device or Device.here()
+    lora = recipe.base.lora if recipe.base else None
+    config, parameters, trainable = count_parameters(model, lora)
+    kept = 2 if lora and device.memory and device.computed == 2 else 4  # see `weights_dtype`
+    sequences, longest = _micro_batch(recipe, stage)
+    frozen = parameters - trainable
+    reinforced = stage == "grpo" and recipe.grpo is not None
+    return MemoryEstimate(
+        parameters=parameters,
+        trainable=trainable,
+        weights=frozen * kept + trainable * 4,
+        copies=trainable * 2 if device.computed == 2 else 0,
+        reference=parameters * kept if reinforced and recipe.grpo and recipe.grpo.beta and not lora else 0,
+        gradients=trainable * 4,
+        optimizer=trainable * 8,
+        activations=_activations(config, recipe, device, sequences, longest, kept),
+        generation=_generation(config, recipe, device, parameters, kept) if reinforced else 0,
+        available=device.memory,
+    )
+
+
+def count_parameters(model: str | Path, lora: Lora | None) -> tuple[Any, int, int]:
+    """The configuration of a model, its parameters, and how many of them are trained.
+
+    Args:
+        model: Folder with a `config.json`, or a name on a model hub.
+        lora: Adapters; counted too.
+
+    Raises:
+        ProviderError: When there is no such model.
+        UsageError: When the adapters fit no layer of it.
+    """
+    try:
+        config = AutoConfig.from_pretrained(model)
+        with torch.device("meta"):
+            built: Any = AutoModelForImageTextToText.from_config(config)
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip() or repr(error)).partition("\n")[0]
+        raise ProviderError(f"cannot read the configuration of the model {str(model)!r}: {reason}") from error
+    if lora:
+        built = with_adapters(built, lora)
+    weights = list(built.parameters())
+    return (
+        config,
+        sum(one.numel() for one in weights),
+        sum(one.numel() for one in weights if one.requires_grad),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """Layers of equal shape; widths of hidden states, of queries, of keys or values, and of the MLP."""
+
+    count: int
+    width: int
+    queries: int
+    keys: int
+    mlp: int
+    heads: int
+
+    def kept(self, tokens: int, length: int, device: Device, residual: int, checkpointing: bool) -> int:
+        """Bytes that `tokens` tokens in sequences of some length keep for the backward pass."""
+        numbers = 2 * (self.queries + self.keys) + 4 * self.mlp
+        layer = 26 * self.width + device.computed * numbers
+        if device.memory is None:
+            layer += self.heads * length * (6 if device.computed == 2 else 4)
+        if checkpointing:
+            return tokens * (self.count * self.width * residual + layer)
+        return tokens * self.count * layer
+
+
+def _language(config: Any) -> _Layers:
+    text = config.get_text_config()
+    heads = text.num_attention_heads
+    head = getattr(text, "head_dim", None) or text.hidden_size // heads
+    keys = text.num_key_value_heads * head
+    return _Layers(
+        text.num_hidden_layers, text.hidden_size, heads * head, keys, text.intermediate_size, heads
+    )
+
+
+def _vision(config: Any) -> _Layers:
+    tower = config.vision_config
+    depth = getattr(tower, "depth", None) or tower.num_hidden_layers
+    heads = getattr(tower, "num_heads", None) or tower.num_attention_heads
+    width = tower.hidden_size
+    return _Layers(depth, width, width, width, tower.intermediate_size, heads)
+
+
+def _micro_batch(recipe: Recipe, stage: str) -> tuple[int, int]:
+    """How many sequences are in memory at once, and the longest that there may be."""
+    part = recipe.sft if stage == "sft" else recipe.grpo
+    if part is None:
+        raise UsageError(f"the recipe {recipe.name!r} has no [{stage}] table")
+    if stage == "sft" and recipe.sft:
+        return (
+            split_batch(recipe.sft.batch, part.micro_batch)[0],
+            recipe.data.max_prompt_tokens + recipe.asking.max_tokens,
+        )
+    assert recipe.grpo is not None
+    update = recipe.grpo.prompts * recipe.grpo.responses // recipe.grpo.updates
+    return split_batch(update, part.micro_batch)[0], recipe.data.max_prompt_tokens + recipe.grpo.max_tokens
+
+
+def _activations(
+    config: Any, recipe: Recipe, device: Device, sequences: int, longest: int, residual: int
+) -> int:
+    checkpointing = recipe.base is not None and recipe.base.checkpointing
+    tokens = sequences * longest
+    kept = _language(config).kept(tokens, longest, device, residual, checkpointing)
+    if recipe.base is None or recipe.base.lora is None:
+        image = recipe.asking.max_pixels // config.vision_config.patch_size**2
+        images = 2 if recipe.data.references else 1
+        patches = sequences * images * image
+        kept += _vision(config).kept(patches, image, device, residual, checkpointing)
+    return kept
+
+
+def _generation(config: Any, recipe: Recipe, device: Device, parameters: int, kept: int) -> int:
+    """Sampling all responses of a rollout at once, as TRL does; vLLM takes a share of the device instead."""
+    assert recipe.grpo is not None
+    if recipe.grpo.vllm:
+        return max(2 * parameters, int(VLLM_SHARE * (device.memory or 0)))
+    layers, prompt = _language(config), recipe.data.max_prompt_tokens
+    responses = recipe.grpo.prompts * recipe.grpo.responses // int(os.environ.get("WORLD_SIZE", "1"))
+    cache = 2 * layers.count * layers.keys * kept * (prompt + recipe.grpo.max_tokens)
+    prefill = 3 * layers.mlp * kept * prompt  # gate, up and their product, of one layer
+    return responses * (cache + prefill)
