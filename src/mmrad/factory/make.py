@@ -77,8 +77,8 @@ def make_factory(
         good: normal test images a category.
         per_anomaly: images for each anomaly type of a category.
         sources: which of `SOURCES` to write.
-        assorted: products composed by chance to write to `root/assorted`, in MVTec AD's layout. Product k is the
-            same whatever the seed. A call of its own with `sources=()` gives them counts of their own.
+        assorted: how many products composed by chance to write to `root/assorted`, in MVTec AD's layout.
+            Product k is the same whatever the seed. A call with `sources=()` gives them counts of their own.
         workers: processes that draw.
         progress: called with (images done, images in all).
 
@@ -124,9 +124,7 @@ def factory_roots(root: Path) -> dict[str, tuple[str, Path]]:
     return roots
 
 
-def _check(
-    root: Path, seed: int, least: int, sources: Sequence[str], assorted: int, workers: int
-) -> None:
+def _check(root: Path, seed: int, least: int, sources: Sequence[str], assorted: int, workers: int) -> None:
     unknown = [s for s in sources if s not in SOURCES]
     if unknown:
         raise UsageError(f"the factory has no source {unknown[0]!r}: take some of {', '.join(SOURCES)}")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmrad.factory.products import assorted
+from mmrad.factory.products.assorted import assorted_name
 from mmrad.factory.render import PRODUCTS, PRODUCTS_BY_SOURCE, Seeds, product_of
 
 MaskForm = Literal["binary", "class", "folder"]
@@ -67,7 +67,7 @@ def plan(source: str, *, seed: int, train: int, good: int, per_anomaly: int) -> 
 
 def plan_assorted(count: int, *, seed: int, train: int, good: int, per_anomaly: int) -> list[Job]:
     """List the images of the first `count` assorted products, which have MVTec AD's layout."""
-    names = (assorted.name(number) for number in range(count))
+    names = (assorted_name(number) for number in range(count))
     return [job for name in names for job in _mvtec(name, seed, train, good, per_anomaly, "assorted")]
 
 

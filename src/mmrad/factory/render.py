@@ -14,7 +14,7 @@ from mmrad.errors import MmradError, UsageError
 from mmrad.factory.camera import Shot, expose, light_up, take_shot
 from mmrad.factory.canvas import Canvas, Image, Rng
 from mmrad.factory.products import loco, mvtec, realiad, visa
-from mmrad.factory.products.assorted import assorted, assorted_number
+from mmrad.factory.products.assorted import assorted_number, assorted_product
 from mmrad.factory.scene import Product, Scene, paint
 
 Mask = NDArray[np.bool_]
@@ -135,7 +135,7 @@ def product_of(category: str) -> Product:
     """
     number = assorted_number(category)
     if number is not None:
-        return assorted(number)
+        return assorted_product(number)
     if category not in PRODUCTS:
         raise UsageError(f"no category {category!r} in the factory: take one of {', '.join(PRODUCTS)}")
     return PRODUCTS[category]

@@ -34,9 +34,12 @@ _TEACHER_PATCH = 24
 """Pixels that the teacher sees of each patch: 240 x 240 for a view of 140 x 140, near its training size."""
 
 _STAGES = (1, 2, 4)
-_BATCH = 16
+_BATCH = 32
 _Work = tuple[tuple[int, int], Sequence[int]]
 """Width and height of the views of a batch, and which images are in it."""
+
+_MEASURED = 1000
+"""From about so many images come mean and deviation of the features."""
 
 _LIMIT = 6.0
 """Largest absolute value of a standardised feature; a few channels have rare, very large ones."""
@@ -60,7 +63,7 @@ def patch_features(
         progress: Called with images done and images in all.
 
     Returns:
-        For each image shape `(rows, columns, 240)`, float16, mean 0 and deviation 1 over all patches.
+        For each image shape `(rows, columns, 240)`, float16, about mean 0 and deviation 1 over all patches.
     """
     if not cache.exists():
         maps = _standardized(_feature_maps(images, sizes_wh, mirroring, progress))
@@ -136,7 +139,8 @@ def _measured(network: Any, pixels: NDArray[np.uint8], grid: tuple[int, int]) ->
 
 
 def _standardized(maps: Sequence[NDArray[np.float32]]) -> list[torch.Tensor]:
-    patches = np.concatenate([map_.reshape(-1, CHANNELS) for map_ in maps])
+    measured = maps[:: max(1, len(maps) // _MEASURED)]
+    patches = np.concatenate([map_.reshape(-1, CHANNELS) for map_ in measured])
     mean, deviation = patches.mean(axis=0), patches.std(axis=0) + 1e-3
     clipped = (np.clip((map_ - mean) / deviation, -_LIMIT, _LIMIT) for map_ in maps)
     return [torch.from_numpy(map_).half().contiguous() for map_ in clipped]

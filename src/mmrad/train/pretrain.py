@@ -33,7 +33,8 @@ TOKENIZER_TEXTS = 4000
 STAGE_FILE = "stage.json"
 
 FEATURE_MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, True))
-"""How images are mirrored for the features stage, which keeps the features of each mirrored image (48 KB)."""
+"""How images are mirrored for the features stage, which keeps the features of each mirrored image (480 bytes
+a patch)."""
 
 PATCH_IMAGES = 200
 """From how many images the patch embedding of a new model is made."""

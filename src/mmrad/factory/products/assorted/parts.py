@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmrad.factory.canvas import RGB, Canvas, Points, ngon, place, rounded, shade
+from mmrad.factory.canvas import RGB, Canvas, Points, blob, ngon, place, rounded, shade
 from mmrad.factory.parts import screw_head
 from mmrad.factory.scene import Part
 
@@ -23,7 +23,9 @@ def _ink(part: Part) -> RGB:
     return _PAPER if sum(part.colour) < 380 else _INK
 
 
-def _line(canvas: Canvas, part: Part, x1: float, y1: float, x2: float, y2: float, width: int, ink: RGB) -> None:
+def _line(
+    canvas: Canvas, part: Part, x1: float, y1: float, x2: float, y2: float, width: int, ink: RGB
+) -> None:
     canvas.line(part.at(np.array(((x1, y1), (x2, y2)))), width, ink)
 
 
@@ -113,7 +115,15 @@ def glyph(canvas: Canvas, part: Part) -> None:
     w, h = part.w * 0.36, part.h * 0.42
     width = max(2, round(part.h * 0.11))
     segments = (119, 36, 93, 109, 46, 107, 123, 37, 127, 111, 63, 83, 118, 122)[part.seed % 14]
-    ends = ((-1, -1, 1, -1), (-1, -1, -1, 0), (1, -1, 1, 0), (-1, 0, 1, 0), (-1, 0, -1, 1), (1, 0, 1, 1), (-1, 1, 1, 1))
+    ends = (
+        (-1, -1, 1, -1),
+        (-1, -1, -1, 0),
+        (1, -1, 1, 0),
+        (-1, 0, 1, 0),
+        (-1, 0, -1, 1),
+        (1, 0, 1, 1),
+        (-1, 1, 1, 1),
+    )
     for bit, (x1, y1, x2, y2) in enumerate(ends):
         if segments >> bit & 1:
             _line(canvas, part, x1 * w, y1 * h, x2 * w, y2 * h, width, part.colour)
@@ -131,7 +141,22 @@ def key(canvas: Canvas, part: Part) -> None:
 _ICONS: tuple[Points, ...] = (
     ngon(10, 1.0) * np.where(np.arange(10) % 2, 0.45, 1.0)[:, None],
     ngon(3, 1.0),
-    np.array(((-1, -0.34), (-0.34, -0.34), (-0.34, -1), (0.34, -1), (0.34, -0.34), (1, -0.34), (1, 0.34), (0.34, 0.34), (0.34, 1), (-0.34, 1), (-0.34, 0.34), (-1, 0.34))),
+    np.array(
+        (
+            (-1, -0.34),
+            (-0.34, -0.34),
+            (-0.34, -1),
+            (0.34, -1),
+            (0.34, -0.34),
+            (1, -0.34),
+            (1, 0.34),
+            (0.34, 0.34),
+            (0.34, 1),
+            (-0.34, 1),
+            (-0.34, 0.34),
+            (-1, 0.34),
+        )
+    ),
     np.array(((-1, -0.3), (0.1, -0.3), (0.1, -0.85), (1, 0), (0.1, 0.85), (0.1, 0.3), (-1, 0.3))),
     np.array(((0, -1), (0.75, 0), (0, 1), (-0.75, 0))),
     np.array(((-0.2, -1), (0.7, -1), (0.15, -0.2), (0.65, -0.2), (-0.4, 1), (0, 0.1), (-0.6, 0.1))),
@@ -163,7 +188,16 @@ def tag(canvas: Canvas, part: Part) -> None:
     elif look == 1:
         rng = np.random.default_rng(part.seed)
         for x in np.arange(-part.w * 0.38, part.w * 0.38, 3.5):
-            _line(canvas, part, x, middle - part.h * 0.2, x, middle + part.h * 0.2, int(rng.integers(1, 4)), _INK)
+            _line(
+                canvas,
+                part,
+                x,
+                middle - part.h * 0.2,
+                x,
+                middle + part.h * 0.2,
+                int(rng.integers(1, 4)),
+                _INK,
+            )
     else:
         for k in range(3):
             reach = part.w * (0.38, 0.3, 0.2)[(k + part.seed) % 3]
@@ -179,7 +213,12 @@ def pin(canvas: Canvas, part: Part) -> None:
         ((tip - w * 0.6, -h), (tip + w * 0.6, -h), (w, -h * 0.1), (w, h), (-w, h), (-w, -h * 0.1))
     )
     canvas.poly(part.at(outline), shade(part.colour, 0.82), part.level)
-    canvas.line(part.at(np.array(((tip, -h + 1), (0, -h * 0.1), (0, h)))), 2, shade(part.colour, 1.25), part.level + 10)
+    canvas.line(
+        part.at(np.array(((tip, -h + 1), (0, -h * 0.1), (0, h)))),
+        2,
+        shade(part.colour, 1.25),
+        part.level + 10,
+    )
 
 
 def barrel(canvas: Canvas, part: Part) -> None:
@@ -239,11 +278,31 @@ def petal(canvas: Canvas, part: Part) -> None:
     _line(canvas, part, -part.w * 0.36, 0, part.w * 0.36, 0, 1, shade(part.colour, 0.7))
 
 
+def patch(canvas: Canvas, part: Part) -> None:
+    """A patch of irregular outline that belongs to the product: only its reference tells it from a stain."""
+    outline = blob(part.rng(), part.w, part.h, 0.35)
+    canvas.poly(part.at(outline), part.colour, part.level)
+    if part.seed % 2:
+        canvas.poly(part.at(outline * 0.6), shade(part.colour, 0.82))
+
+
+def groove(canvas: Canvas, part: Part) -> None:
+    """An engraved line that wanders, as a crack or scratch would, and belongs to the product."""
+    rng = part.rng()
+    x = np.linspace(-0.5, 0.5, 9)
+    y = np.cumsum(rng.normal(0, 0.3, 9))
+    y -= np.linspace(y[0], y[-1], 9)
+    path = np.stack((x * part.w, y * part.h / (np.ptp(y) + 0.3)), 1)
+    canvas.line(part.at(path), 1 + part.seed % 3, part.colour, part.level)
+
+
 def stitch(canvas: Canvas, part: Part) -> None:
     """A short thread along its own x axis."""
     reach = part.w / 2
     _line(canvas, part, -reach, 0, reach, 0, max(2, round(part.h)), shade(part.colour, 0.7))
-    canvas.line(part.at(np.array(((-reach, 0.0), (reach, 0.0)))), max(1, round(part.h / 2)), part.colour, part.level)
+    canvas.line(
+        part.at(np.array(((-reach, 0.0), (reach, 0.0)))), max(1, round(part.h / 2)), part.colour, part.level
+    )
 
 
 def rib(canvas: Canvas, part: Part) -> None:
@@ -254,8 +313,16 @@ def rib(canvas: Canvas, part: Part) -> None:
 def ring(canvas: Canvas, part: Part) -> None:
     """An O-ring, or a double one."""
     width = max(3, round(part.w * 0.13))
-    canvas.line(part.at(ngon(40, part.w / 2 - width)), width, shade(part.colour, 0.75), part.level, closed=True)
-    canvas.line(part.at(ngon(40, part.w / 2 - width)), max(1, width // 2), shade(part.colour, 1.1), part.level + 10, closed=True)
+    canvas.line(
+        part.at(ngon(40, part.w / 2 - width)), width, shade(part.colour, 0.75), part.level, closed=True
+    )
+    canvas.line(
+        part.at(ngon(40, part.w / 2 - width)),
+        max(1, width // 2),
+        shade(part.colour, 1.1),
+        part.level + 10,
+        closed=True,
+    )
     if part.seed % 2:
         canvas.line(part.at(ngon(24, part.w * 0.2)), 2, part.colour, part.level, closed=True)
 
@@ -263,7 +330,9 @@ def ring(canvas: Canvas, part: Part) -> None:
 def tooth(canvas: Canvas, part: Part) -> None:
     """A tooth of a wheel that points along its own -y axis; `bend` moves its tip."""
     w, h = part.w / 2, part.h / 2
-    outline = np.array(((-w, h), (-w * 0.9, h * 0.2), (-w * 0.55, -h), (w * 0.55, -h), (w * 0.9, h * 0.2), (w, h)))
+    outline = np.array(
+        ((-w, h), (-w * 0.9, h * 0.2), (-w * 0.55, -h), (w * 0.55, -h), (w * 0.9, h * 0.2), (w, h))
+    )
     outline[:, 0] += part.bend * (h - outline[:, 1]) / (2 * h)
     canvas.poly(part.at(outline), part.colour, part.level)
 
