@@ -54,7 +54,7 @@ def ablate(
 
     loaded, chosen = load_ablation(recipe), rows_named(rows)
     if dry_run:
-        _show(plan(loaded, out, chosen, seeds or loaded.seeds), as_json=as_json)
+        _show(plan(loaded, out, chosen, seeds or loaded.seeds), out, as_json=as_json)
         return
     try:
         from mmrad.train.ablate import ablate as run
@@ -88,19 +88,19 @@ def _judge_with(batch_size: int) -> Judge:
     return judge
 
 
-def _show(planned: Sequence[Planned], *, as_json: bool) -> None:
+def _show(planned: Sequence[Planned], out: Path, *, as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
         plain = [asdict(one) | {"folder": str(one.folder)} for one in planned]
         typer.echo(json.dumps(plain, indent=2))
         return
-    table = Table(box=SIMPLE_HEAD, title="nothing was trained")
+    table = Table(box=SIMPLE_HEAD, title=f"nothing was trained; folders in {out}")
     for heading in ("work", "folder", "how much", "for rows", "state"):
         table.add_column(heading, overflow="fold")
     for one in planned:
         state = "done" if one.done else "to do"
-        table.add_row(one.work, str(one.folder), one.amount, ", ".join(one.rows), state)
+        table.add_row(one.work, str(one.folder.relative_to(out)), one.amount, ", ".join(one.rows), state)
     Console().print(table)
     left = {
         work: sum(one.work == work and not one.done for one in planned) for work in ("sft", "grpo", "judging")

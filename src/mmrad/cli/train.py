@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmrad.cli.ablate import ablate
 from mmrad.cli.options import CorpusArgument, JsonOption, SourceOption
 from mmrad.cli.progress import progress
-from mmrad.cli.train_mllm import sft
+from mmrad.cli.publish import publish
+from mmrad.cli.train_mllm import grpo, sft
 from mmrad.errors import UsageError
 
 if TYPE_CHECKING:
     from mmrad.inspectors.experts.expert import Expert
     from mmrad.inspectors.experts.settings import ExpertSettings
 
-app = typer.Typer(help="Train models: nano MLLMs from recipes, expert detectors.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train models: MLLMs by SFT and GRPO, ablations, expert detectors.", no_args_is_help=True
+)
 
 
 app.command()(sft)
+app.command()(grpo)
+app.command()(ablate)
+app.command()(publish)
 
 
 class Classes(Enum):

@@ -1,35 +1,142 @@
-"""`mmrad train sft`, `grpo` and what belongs to them."""
+"""`mmrad train sft` and `mmrad train grpo`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mmrad.cli.progress import progress
-from mmrad.errors import MissingExtraError
+from mmrad.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from mmrad.train.examples import Examples
+    from mmrad.train.recipe import Recipe
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as recipes/nano.toml.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for data, checkpoints, logs and the model.")]
-StartOption = Annotated[Path | None, typer.Option(help="Go on from this trained model.")]
+StartOption = Annotated[
+    str | None, typer.Option(help="Start from this model: a folder, or a name on the Hugging Face hub.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Estimate the memory of each device, and train nothing.")
+]
 
 
-def sft(recipe: RecipeArgument, out: OutOption, start: StartOption = None) -> None:
+def sft(
+    recipe: RecipeArgument, out: OutOption, start: StartOption = None, dry_run: DryRunOption = False
+) -> None:
     """Train by supervised fine-tuning; the same command again goes on from the last checkpoint.
+
+    A recipe that makes a nano model from nothing pretrains it first.
 
     Example:  mmrad train sft recipes/nano.toml --out /tmp/nano
     """
-    try:
+    loaded = _load(recipe)
+    if dry_run:
+        _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
+        return
+    examples = _examples(loaded, out)
+    if loaded.nano:
         from mmrad.train.pretrain import pretrain
-    except ImportError as error:
-        raise MissingExtraError(error.name or "transformers", "train") from error
-    from mmrad.train.data import training_examples
-    from mmrad.train.recipe import load_recipe
 
-    loaded = load_recipe(recipe)
+        with progress("features") as update:
+            start = str(
+                pretrain(
+                    loaded,
+                    examples,
+                    out / "pretraining",
+                    start=Path(start) if start else None,
+                    progress=update,
+                )
+            )
+    if loaded.sft is None:
+        typer.echo(f"wrote {start}")
+        return
+    from mmrad.train.sft import sft as run_sft
+
+    with progress("sft, updates") as update:
+        trained = run_sft(
+            loaded, examples, out / "sft", start=start or _start_of_sft(loaded, out), progress=update
+        )
+    _finish(out / "sft", trained, examples)
+
+
+def grpo(
+    recipe: RecipeArgument, out: OutOption, start: StartOption = None, dry_run: DryRunOption = False
+) -> None:
+    """Train by GRPO with contrastive sampling; the same command again goes on from the last checkpoint.
+
+    It starts from the model that `mmrad train sft` left in the same folder.
+
+    Example:  mmrad train grpo recipes/anomaly-r1-7b.toml --out out
+    """
+    loaded = _load(recipe)
+    begun = start or _start_of_grpo(loaded, out)
+    if dry_run:
+        _tell_memory(loaded, "grpo", begun)
+        return
+    from mmrad.train.grpo import grpo as run_grpo
+
+    examples = _examples(loaded, out)
+    with progress("grpo, updates") as update:
+        trained = run_grpo(loaded, examples, out / "grpo", start=begun, progress=update)
+    _finish(out / "grpo", trained, examples)
+
+
+def _load(recipe: Path) -> Recipe:
+    try:
+        from mmrad.train.recipe import load_recipe
+        from mmrad.train.sft import sft  # noqa: F401 - all that the extra installs
+    except ImportError as error:
+        raise MissingExtraError(error.name or "trl", "train") from error
+    return load_recipe(recipe)
+
+
+def _examples(loaded: Recipe, out: Path) -> Examples:
+    from mmrad.train.data import training_examples
+
     with progress("data") as update:
-        examples = training_examples(loaded, out / "data", progress=update)
-    with progress("features") as update:
-        trained = pretrain(loaded, examples, out / "pretraining", start=start, progress=update)
-    typer.echo(f"wrote {trained}")
+        return training_examples(loaded, out / "data", progress=update)
+
+
+def _start_of_sft(loaded: Recipe, out: Path) -> str:
+    """The model that supervised fine-tuning starts from.
+
+    Raises:
+        UsageError: When nothing names one.
+    """
+    if loaded.nano:
+        return str(out / "pretraining" / "model")
+    if loaded.base is None:
+        raise UsageError(f"the recipe {loaded.name!r} has neither [base] nor [nano]; or give --start MODEL")
+    return loaded.base.path
+
+
+def _start_of_grpo(loaded: Recipe, out: Path) -> str:
+    """The model that reinforcement learning starts from.
+
+    Raises:
+        UsageError: When it is not there yet.
+    """
+    if loaded.sft is None and loaded.nano is None:
+        return _start_of_sft(loaded, out)
+    model = out / ("sft" if loaded.sft else "pretraining") / "model"
+    if not model.exists():
+        raise UsageError(f"{model}: not there; first  mmrad train sft RECIPE --out {out}, or give --start")
+    return str(model)
+
+
+def _tell_memory(loaded: Recipe, stage: Literal["sft", "grpo"], model: str) -> None:
+    from mmrad.train.memory import estimate
+
+    typer.echo(estimate(loaded, stage, model).table())
+
+
+def _finish(folder: Path, trained: Path, examples: Examples) -> None:
+    from mmrad.train.plots import write_plots
+    from mmrad.train.trained_on import write_trained_on
+
+    write_trained_on(folder, examples.samples)
+    typer.echo(f"wrote {trained} and {write_plots(folder)}")
