@@ -102,7 +102,7 @@ def export_verl(
 
 
 def _files(splits: Sequence[str]) -> str:
-    return "[" + ", ".join(f"${{folder}}/{split}.parquet" for split in splits) + "]"
+    return json.dumps([f"${{folder}}/{split}.parquet" for split in splits])
 
 
 def _wrong(
