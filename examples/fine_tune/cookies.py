@@ -1,4 +1,4 @@
-"""Sorts the photographs of cookies as an engineer sorts parts: into a folder to learn from, and one to judge by.
+"""Sorts photographs of cookies as an engineer sorts parts: those to learn from, and those to judge by.
 
     python examples/fine_tune/cookies.py ../shared/data/cookies OUT
 

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from typer import Typer
-from typer.testing import CliRunner
 
+from commands import run
 from mmrad.bench import bench
-from mmrad.cli.publish import publish as command
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, UsageError
 from mmrad.inspectors.base import InspectionSettings
@@ -24,7 +22,7 @@ from mmrad.train.lora import merged, with_adapters
 from mmrad.train.models import save_model
 from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.publish import publish
-from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Reinforcement, Supervised
+from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Reinforcement, Supervised, load_recipe
 from mmrad.train.trained_on import TrainedOn, write_trained_on
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -70,16 +68,6 @@ def begin(folder: Path, recipe: Recipe, *, start: str | None) -> None:
 
 def trained_on(folder: Path, *parts: TrainedOn) -> None:
     (folder / "trained_on.json").write_text(json.dumps([part.model_dump() for part in parts]))
-
-
-def run_publish(*arguments: object) -> str:
-    """What the command writes; what it raises for its user is raised here."""
-    app = Typer()
-    app.command()(command)
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception:
-        raise result.exception
-    return result.stdout
 
 
 def test_plain_transformers_runs_what_the_card_says(training, tmp_path, squares):
@@ -167,6 +155,22 @@ def test_a_later_training_tells_of_the_earlier_one(training, tmp_path):
     shutil.rmtree(training)
     with pytest.raises(UsageError, match="which is not there"):
         publish(later, tmp_path / "q", base_licence="MIT")
+
+
+def test_a_model_made_from_nothing_has_no_base(training, tmp_path, squares):
+    first = tmp_path / "out" / "pretraining"
+    shutil.copytree(training / "model", first / "model")
+    nano = load_recipe(Path(__file__).parents[2] / "recipes" / "nano.toml")
+    tables = nano.model_dump(mode="json", exclude={"sft", "grpo"})
+    tables["pretraining"]["stages"][-1].pop("steps")  # as `pretrain` keeps it
+    claim(first, tables)
+    write_trained_on(first, squares.samples)
+    (training / "recipe.json").unlink()
+    begin(training, RECIPE.model_copy(update={"base": None}), start=str(first / "model"))
+    card = ModelCard.load(publish(training, tmp_path / "p", licence="mit") / "README.md")
+    assert "none, made from nothing" in card.text
+    assert "pretraining, then supervised fine-tuning (all weights)" in card.text
+    assert card.data.base_model is None
 
 
 def test_a_local_base_is_named_and_its_licence_is_that_of_its_card(training, tmp_path):
@@ -270,11 +274,11 @@ def test_the_command_shows_the_figures_of_runs_of_this_model_only(training, tmp_
     model = make_inspector(str(training / "model"), InspectionSettings(), name="mine")
     bench(squares, squares.samples[:4], model, tmp_path / "runs")
     out = tmp_path / "published"
-    said = run_publish(training, "--out", out, "--run", tmp_path / "runs" / "mine")
+    said = run("train", "publish", training, "--out", out, "--run", tmp_path / "runs" / "mine")
     assert "README.md" in said
     row = next(line for line in (out / "README.md").read_text().splitlines() if line.startswith("| mine |"))
-    assert row.startswith("| mine | made | made | 4 | 4 | 0.00")
+    assert row.startswith("| mine | made | **yes** | 4 | 4 | 0.00")
     path = tmp_path / "runs" / "mine" / "run.json"
     path.write_text(re.sub(r'"weights": "\w+"', '"weights": "0123"', path.read_text()))
     with pytest.raises(UsageError, match="weights is 0123 there"):
-        run_publish(training, "--out", tmp_path / "q", "--run", tmp_path / "runs" / "mine")
+        run("train", "publish", training, "--out", tmp_path / "q", "--run", tmp_path / "runs" / "mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def publish(
         from mmrad.train.publish import publish as write
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "train") from error
-    figures = [_figures(folder, training) for folder in run or ()]
+    figures = [one for folder in run or () for one in _figures(folder, training)]
     write(
         training,
         out,
@@ -63,8 +64,8 @@ def publish(
     typer.echo(f"wrote {out}; read {out / 'README.md'} before you upload it")
 
 
-def _figures(folder: Path, training: Path) -> Figures:
-    """The figures of a run.
+def _figures(folder: Path, training: Path) -> Iterator[Figures]:
+    """The figures of a run, source by source: some may have been trained on.
 
     Raises:
         UsageError: When it is a run of another model.
@@ -72,6 +73,7 @@ def _figures(folder: Path, training: Path) -> Figures:
     from mmrad.bench import Run
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.inspectors.local import LocalInspector
+    from mmrad.metrics import score
     from mmrad.train.card import Figures
 
     run = Run.load(folder)
@@ -85,11 +87,13 @@ def _figures(folder: Path, training: Path) -> Figures:
                 f"{folder}: not a run of {model}, or one of another machine: {name} is {asked.get(name)} "
                 f"there and {found[name]} here; bench it here"
             )
-    overall = run.scores().overall
-    return Figures(
-        run=run.info.name,
-        sources=sorted({sample.source for sample in run.samples}),
-        queries=overall.samples,
-        unanswered=sum(overall.unanswered.values()),
-        values={title: str(overall.figures[name]) for title, name in _TITLES.items()},
-    )
+    for source in sorted({sample.source for sample in run.samples}):
+        samples = [sample for sample in run.samples if sample.source == source]
+        overall = score(samples, run.verdicts).overall
+        yield Figures(
+            run=run.info.name,
+            source=source,
+            queries=overall.samples,
+            unanswered=sum(overall.unanswered.values()),
+            values={title: str(overall.figures[name]) for title, name in _TITLES.items()},
+        )

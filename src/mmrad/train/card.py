@@ -50,18 +50,18 @@ class BaseModel:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run says of the model.
+    """What a run says of the model on one source.
 
     Attributes:
         run: Name of the run.
-        sources: Sources of the queries.
+        source: Source of the queries.
         queries: How many there were.
         unanswered: How many got no readable answer.
         values: Figures as tables show them, by title.
     """
 
     run: str
-    sources: Sequence[str]
+    source: str
     queries: int
     unanswered: int
     values: Mapping[str, str]
