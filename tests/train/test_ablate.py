@@ -5,11 +5,26 @@ import pytest
 from pydantic import ValidationError
 
 from ablated import Judge, Trainings, make_sources, recipe_on
+from mmrad.cli.ablate import _judge_with
 from mmrad.errors import DataError, UsageError
 from mmrad.train.ablate import ablate
-from mmrad.train.ablation import ROWS, AblationRecipe, load_ablation, plan, rows_named
-from mmrad.train.recipe import Data, Reinforcement
+from mmrad.train.ablation import ROWS, AblationRecipe, Judging, load_ablation, plan, rows_named
+from mmrad.train.nano import NanoSize
+from mmrad.train.recipe import (
+    Asking,
+    Data,
+    FactoryData,
+    Pretraining,
+    Reinforcement,
+    Stage,
+    Supervised,
+    load_recipe,
+)
 
+TINY = NanoSize(
+    text_width=32, text_layers=1, text_heads=2, text_mlp=64,
+    vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=32, vocabulary=1600,
+)  # fmt: skip
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
@@ -103,6 +118,28 @@ def test_rows_and_seeds_of_earlier_calls_stay_in_the_table(recipe, trainings, tm
     assert written == json.loads(json.dumps(table.to_dict()))
 
 
+def test_fresh_images_of_trained_on_sources_are_a_group_of_their_own(
+    recipe, trainings, monkeypatch, tmp_path
+):
+    fresh = Judging(factory=FactoryData(seed=9, train=1, good=1, per_anomaly=1))
+    corpus = make_sources(tmp_path / "fresh", count=6)
+    made = []
+    monkeypatch.setattr(
+        "mmrad.train.ablate.factory_corpus", lambda data, folder, progress: made.append(data.seed) or corpus
+    )
+    judge = Judge()
+    table = ablate(
+        recipe.model_copy(update={"judging": fresh}), tmp_path / "out", judge, rows=rows_named(["full"])
+    )
+    assert made == [9]
+    assert table.queries == {"mvtec, held out": 6, "other, trained on": 6}
+    assert {sample.split("/")[0] for sample in judge.asked[0][3]} == {"mvtec", "other"}
+    # The fake model finds two of the three faults of the source that comes first.
+    recall = {group: line.figures["recall"].value for group, (line,) in table.groups.items()}
+    assert recall == {"mvtec, held out": pytest.approx(2 / 3), "other, trained on": 0.0}
+    assert "| paper |" not in table.to_markdown().partition("trained on")[2]
+
+
 def test_a_folder_of_another_recipe_is_refused(recipe, trainings, tmp_path):
     out, rows = tmp_path / "out", rows_named(["full"])
     ablate(recipe, out, Judge(), rows=rows)
@@ -111,7 +148,7 @@ def test_a_folder_of_another_recipe_is_refused(recipe, trainings, tmp_path):
     )
     ablate(pace, out, Judge(), rows=rows)
     other = recipe.model_copy(update={"grpo": recipe.grpo.model_copy(update={"beta": 0.5})})
-    with pytest.raises(UsageError, match=r"grpo\.beta is 0\.001 there and 0\.5 now"):
+    with pytest.raises(UsageError, match=r"grpo\.beta is None there and 0\.5 now"):
         ablate(other, out, Judge(), rows=rows)
 
 
@@ -158,6 +195,11 @@ def test_the_recipes_are_readable(name, tmp_path):
     assert len(plan(recipe, tmp_path, ROWS, recipe.seeds)) >= 3 * (4 + 6 + 7)
 
 
+def test_the_full_model_of_7b_is_that_of_its_own_recipe():
+    full, own = load_ablation(RECIPES / "table5-7b.toml"), load_recipe(RECIPES / "anomaly-r1-7b.toml")
+    assert full.plain() == own.model_copy(update={"name": "table5-7b"})
+
+
 def test_a_damaged_file_of_counts_is_named(recipe, trainings, tmp_path):
     out = tmp_path / "out"
     ablate(recipe, out, Judge(), rows=rows_named(["full"]))
@@ -165,3 +207,36 @@ def test_a_damaged_file_of_counts_is_named(recipe, trainings, tmp_path):
     path.write_text(path.read_text()[:40])
     with pytest.raises(DataError, match=r"full\.json: unreadable"):
         ablate(recipe, out, Judge(), rows=rows_named(["full"]))
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # TRL's calls of transformers
+def test_real_trainings_end_in_a_table(tmp_path):
+    stage = Stage(objective="texts", steps=2, batch_size=4, learning_rate=1e-2, warmup_steps=1)
+    recipe = recipe_on(
+        make_sources(tmp_path / "corpus"),
+        tmp_path / "base",
+        base=None,
+        nano=TINY,
+        pretraining=Pretraining(stages=(stage,), weight_decay=0.0, seed=0),
+        asking=Asking(max_pixels=3136, max_tokens=16),
+        sft=Supervised(steps=2, batch=4, save_steps=2, sample_steps=0),
+        grpo=Reinforcement(
+            steps=2, prompts=4, responses=2, updates=2, max_tokens=160, save_steps=2, sample_steps=0
+        ),
+    )
+    table = ablate(recipe, tmp_path / "out", _judge_with(4), rows=rows_named(["no-reference", "no-contrast"]))
+    (lines,) = table.groups.values()
+    assert [(line.row, line.seeds) for line in lines] == [("no-reference", (0,)), ("no-contrast", (0,))]
+    for line in lines:
+        assert line.unreadable == 1.0, "two steps do not teach the format"
+        assert line.figures["accuracy"].value == 0.0
+    seed = tmp_path / "out" / "seed-0"
+    models = (tmp_path / "out" / "pretraining", seed / "sft" / "full", seed / "sft" / "no-reference")
+    assert len({(folder / "model" / "model.safetensors").read_bytes() for folder in models}) == 3
+    injected = {
+        row: [json.loads(line)["injected_reference"] for line in path.read_text().splitlines()]
+        for row in ("no-reference", "no-contrast")
+        if (path := seed / "grpo" / row / "log.jsonl")
+    }
+    assert min(injected["no-reference"]) > 0
+    assert max(injected["no-contrast"]) == 0

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from accelerate.utils.memory import clear_device_cache  # type: ignore[import-untyped]
+
 from mmrad.corpus import Corpus
 from mmrad.files import write_text
 from mmrad.inspectors.base import InspectionSettings
@@ -117,8 +119,10 @@ def _queries(recipe: AblationRecipe, out: Path, show: Show) -> tuple[Corpus, dic
             corpus = training_corpus(recipe, out / "data", progress=update)
         else:
             corpus = factory_corpus(recipe.judging.factory, out / "judging", progress=update)
-            known = recipe.data.sources or tuple(corpus.manifest.sources)
-            others = [source for source in known if source not in recipe.data.hold_out]
+            trained = recipe.data.sources or tuple(corpus.manifest.sources)
+            others = [
+                one for one in corpus.manifest.sources if one in trained and one not in recipe.data.hold_out
+            ]
     named = {f"{source}, held out": [source] for source in recipe.data.hold_out}
     if others:
         named[f"{', '.join(others)}, trained on"] = others
@@ -141,6 +145,7 @@ def _train(training: Training, out: Path, show: Show) -> None:
     run = sft if training.kind == "sft" else grpo
     with show(f"{training.folder.relative_to(out)}, updates") as update:
         run(training.recipe, examples, training.folder, start=training.start, progress=update)
+    clear_device_cache(garbage_collection=True)  # trainers hold each other, and so the model, in cycles
 
 
 def _examples(recipe: Recipe, out: Path, show: Show) -> Examples:

@@ -48,7 +48,8 @@ class Judged:
         Raises:
             DataError: When a file is damaged or from another mmrad.
         """
-        seeds = sorted(int(path.name.removeprefix("seed-")) for path in out.glob("seed-*"))
+        names = (path.name.removeprefix("seed-") for path in out.glob("seed-*"))
+        seeds = sorted(int(name) for name in names if name.isdecimal())
         files = {(row.key, seed): judged_file(row, seed, out) for row in ROWS for seed in seeds}
         return cls({key: _read(path) for key, path in files.items() if path.exists()})
 
@@ -156,7 +157,7 @@ class AblationTable:
         parts = [f"# Ablations: {self.name}", _HEAD]
         for group, lines in self.groups.items():
             for measure in MEASURES:
-                parts.append(f"## {measure.capitalize()}: {group}, {self.queries[group]} queries")
+                parts.append(f"## {measure[0].upper() + measure[1:]}: {group}, {self.queries[group]} queries")
                 parts.append("\n".join(_table(lines, measure)))
             orders = [f"- {order}" for order in self.orders if order.group == group]
             if orders:
