@@ -6,20 +6,22 @@ import copy
 import json
 import math
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
 from mmrad.errors import MissingExtraError, UsageError
 from mmrad.inspectors.families import UNCHANGED
 from mmrad.train.arguments import common_arguments, split_batch
 from mmrad.train.callbacks import Progress, SampleTexts, TensorBoard, TrainingLog, vision_tokens
-from mmrad.train.checkpoints import MarkWhole, is_last, latest_checkpoint
+from mmrad.train.checkpoints import MarkWhole, latest_checkpoint
 from mmrad.train.claim import PACE, claim
-from mmrad.train.curriculum import Outcomes, QuerySampler
+from mmrad.train.curriculum import Outcomes, QueryOrder
 from mmrad.train.devices import fit_to_device, weights_dtype
 from mmrad.train.examples import Examples
 from mmrad.train.lengths import refuse_long
@@ -29,7 +31,7 @@ from mmrad.train.presets import preset_arguments
 from mmrad.train.queries import Rollouts
 from mmrad.train.recipe import Recipe, Reinforcement
 from mmrad.train.rollout import ContrastiveTrainer
-from mmrad.train.sft import write_result
+from mmrad.train.sft import train_to_end
 
 OUTCOMES_FILE = "outcomes.jsonl"
 
@@ -78,7 +80,7 @@ def grpo(
     part = recipe.grpo
     if part is None:
         raise UsageError(f"the recipe {recipe.name!r} has no [grpo] table")
-    batches = batch_arguments(part)
+    batch_arguments(part)  # before anything is written
     if part.vllm:
         _refuse_missing_vllm()
     settings = recipe.model_dump(mode="json", include={"name", "data", "asking", "base", "grpo"})
@@ -92,39 +94,13 @@ def grpo(
     if lora:
         torch.manual_seed(part.seed)
         model = with_adapters(model, lora)
-    checkpoint = latest_checkpoint(out / "checkpoints")
-    outcomes = _outcomes(part, out, len(examples), checkpoint)
-    order = QuerySampler(
-        [sample.anomalous for sample in examples.samples],
-        prompts=part.prompts,
-        responses=part.responses,
-        repeats=1,
-        seed=part.seed,
-        balance=part.balance,
-        outcomes=outcomes,
-    )
-    rollouts = _rollouts(part, len(examples), order.rollouts, batches["steps_per_generation"])
-    trainer = ContrastiveTrainer(
-        examples,
+    trainer = make_trainer(
+        recipe,
         part,
-        order,
-        rollouts,
-        outcomes=outcomes,
+        examples,
+        out,
         model=model,
-        processing_class=_taking_views(processor),
-        args=GRPOConfig(
-            **{
-                **common_arguments(part, out),
-                **preset_arguments(part),
-                **batches,
-                **_sampling_arguments(part, recipe.data.max_prompt_tokens, model.config),
-                "max_steps": rollouts.count * rollouts.updates,
-                "gradient_checkpointing": recipe.base is not None and recipe.base.checkpointing,
-                # `RolloutSampler` begins where it must.
-                "ignore_data_skip": True,
-                "log_multimodal": False,
-            }
-        ),
+        processor=processor,
         callbacks=[
             TrainingLog(out, progress, fields=_FIELDS),
             SampleTexts(examples, processor, out, steps=part.sample_steps, max_tokens=part.max_tokens),
@@ -132,14 +108,66 @@ def grpo(
             MarkWhole(),
         ],
     )
-    if checkpoint and is_last(checkpoint):
-        trainer._load_from_checkpoint(str(checkpoint))  # `train` would do one update more
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if trainer.is_world_process_zero():
-        write_result(model, processor, recipe.asking, out)
-    trainer.accelerator.wait_for_everyone()
-    return out / "model"
+    return train_to_end(trainer, processor, recipe.asking, out)
+
+
+def make_trainer(
+    recipe: Recipe,
+    part: Reinforcement,
+    examples: Examples,
+    out: Path,
+    *,
+    model: Any,
+    processor: Any,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> ContrastiveTrainer:
+    """The trainer of `grpo`.
+
+    Args:
+        recipe: The recipe.
+        part: Its `[grpo]`.
+        examples: What to ask.
+        out: Folder of the training.
+        model: The model as training starts, with its adapters if it has any.
+        processor: Its processor.
+        callbacks: What watches it.
+
+    Raises:
+        UsageError: When the recipe's numbers do not fit together.
+        DataError: When there are fewer examples than a rollout asks.
+    """
+    batches = batch_arguments(part)
+    outcomes = _outcomes(part, out, len(examples))
+    order = QueryOrder(
+        [sample.anomalous for sample in examples.samples],
+        prompts=part.prompts,
+        seed=part.seed,
+        balance=part.balance,
+        outcomes=outcomes,
+    )
+    count = part.steps // part.updates or math.ceil(part.epochs * order.rollouts)
+    repeats = batches["steps_per_generation"]
+    arguments = {
+        **common_arguments(part, out),
+        **preset_arguments(part),
+        **batches,
+        **_sampling_arguments(part, recipe.data.max_prompt_tokens, model.config),
+        "max_steps": count * part.updates,
+        "activation_checkpointing": recipe.base is not None and recipe.base.checkpointing,
+        "ignore_data_skip": True,  # `RolloutSampler` begins where it must
+        "log_multimodal": False,
+    }
+    return ContrastiveTrainer(
+        examples,
+        part,
+        order,
+        Rollouts(len(examples), count, part.prompts, part.responses, repeats, part.updates),
+        outcomes=outcomes,
+        model=model,
+        processing_class=_taking_views(processor),
+        args=GRPOConfig(**arguments),
+        callbacks=list(callbacks),
+    )
 
 
 def batch_arguments(part: Reinforcement) -> dict[str, Any]:
@@ -179,15 +207,11 @@ def batch_arguments(part: Reinforcement) -> dict[str, Any]:
     }
 
 
-def _rollouts(part: Reinforcement, queries: int, epoch: int, repeats: int) -> Rollouts:
-    count = part.steps // part.updates or math.ceil(part.epochs * epoch)
-    return Rollouts(queries, count, part.prompts, part.responses, repeats, part.updates)
-
-
-def _outcomes(part: Reinforcement, out: Path, queries: int, checkpoint: Path | None) -> Outcomes | None:
-    """What a curriculum draws by; None without one."""
+def _outcomes(part: Reinforcement, out: Path, queries: int) -> Outcomes | None:
+    """What a curriculum draws by, as the last checkpoint knows it; None without a curriculum."""
     if not part.curriculum:
         return None
+    checkpoint = latest_checkpoint(out / "checkpoints")
     state = json.loads((checkpoint / "trainer_state.json").read_text("utf-8")) if checkpoint else {}
     return Outcomes(
         out / OUTCOMES_FILE,

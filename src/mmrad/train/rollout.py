@@ -15,7 +15,6 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -28,7 +27,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from mmrad.errors import TrainingError
 from mmrad.train.callbacks import StopAtNaN
-from mmrad.train.checkpoints import saving
+from mmrad.train.checkpoints import Resuming
 from mmrad.train.contrast import Contrast, GroupPlan, plan_group
 from mmrad.train.curriculum import Outcomes, drop_decided
 from mmrad.train.examples import Example, Examples
@@ -75,7 +74,7 @@ class Group:
         return float(np.mean([judged.correct for judged in self.sampled]))
 
 
-class ContrastiveTrainer(ShapedLoss, GRPOTrainer):  # type: ignore[misc]
+class ContrastiveTrainer(Resuming, ShapedLoss, GRPOTrainer):  # type: ignore[misc]
     """GRPO whose groups get right and wrong texts.
 
     What is sampled depends on the seed, the number of the rollout and the weights alone, so that a resumed
@@ -215,8 +214,8 @@ class ContrastiveTrainer(ShapedLoss, GRPOTrainer):  # type: ignore[misc]
             self._outcomes.record([query for query, _ in rights], [right for _, right in rights])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log; where no rollout has come since the last line, the figures of its last one stand again."""
-        for name, value in self._figures.items():
+        """Log; where no rollout has come since the last line, the figures of the last one stand again."""
+        for name, value in self._figures.items() if "loss" in logs else ():
             if not self._metrics["train"][name]:
                 self._metrics["train"][name].append(value)
         super().log(logs, start_time)
@@ -230,10 +229,6 @@ class ContrastiveTrainer(ShapedLoss, GRPOTrainer):  # type: ignore[misc]
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """None beside checkpoints."""
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with saving(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"):
-            super()._save_checkpoint(model, trial)
 
 
 class _Epoch(TrainerCallback):
