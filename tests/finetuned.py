@@ -15,7 +15,7 @@ from mmrad.train.scripted_examples import ScriptedExamples
 
 TINY = NanoSize(
     text_width=32, text_layers=1, text_heads=2, text_mlp=64,
-    vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=32, vocabulary=600,
+    vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=32, vocabulary=1600,
 )  # fmt: skip
 
 ASKING = Asking(max_tokens=24)

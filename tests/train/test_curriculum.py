@@ -6,66 +6,43 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.data_loader import skip_first_batches
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
-from trl.trainer.utils import RepeatSampler
 
 from mmrad.errors import DataError, TrainingError, UsageError
-from mmrad.train.curriculum import DELAY, Outcomes, QuerySampler, drop_decided
+from mmrad.train.curriculum import DELAY, Outcomes, QueryOrder, drop_decided
+from mmrad.train.queries import Rollouts, RolloutSampler, query_rows
 
 
-def sampler(anomalous=(True, False) * 10, **values) -> QuerySampler:
-    defaults = {"prompts": 4, "responses": 2, "repeats": 3, "seed": 0}
-    return QuerySampler(anomalous, **{**defaults, **values})
+def order(anomalous=(True, False) * 10, **values) -> QueryOrder:
+    return QueryOrder(anomalous, **{"prompts": 4, "seed": 0, **values})
 
 
 def outcomes(tmp_path, queries=20, **values) -> Outcomes:
     return Outcomes(tmp_path / "outcomes.jsonl", queries=queries, **values)
 
 
-sizes = {
-    "queries": st.integers(1, 40),
-    "prompts": st.integers(1, 8),
-    "responses": st.integers(1, 4),
-    "repeats": st.integers(1, 4),
-    "seed": st.integers(0, 2**32),
-}
-
-
-@given(**sizes)
-def test_rows_are_laid_out_as_trl_lays_them_out(queries, prompts, responses, repeats, seed):
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 2**32))
+def test_in_turn_each_query_comes_at_most_once_an_epoch(queries, prompts, seed):
     prompts = min(prompts, queries)
-    ours = sampler(
-        (False,) * queries, prompts=prompts, responses=responses, repeats=repeats, seed=seed
-    )  # fmt: skip
-    theirs = RepeatSampler(range(queries), responses, prompts, repeats, seed=seed)
-    rows = list(ours)
-    assert len(rows) == len(ours) == len(theirs)
-    # The same but for which query is which.
-    rename: dict[int, int] = {}
-    for mine, other in zip(rows, theirs, strict=True):
-        assert rename.setdefault(mine, other) == other
-    assert len(set(rename.values())) == len(rename)
-
-
-@given(**sizes)
-def test_in_turn_each_query_comes_at_most_once_an_epoch(queries, prompts, responses, repeats, seed):
-    prompts = min(prompts, queries)
-    ours = sampler((False,) * queries, prompts=prompts, responses=responses, repeats=repeats, seed=seed)
-    counts = Counter(ours)
-    assert set(counts.values()) == {responses * repeats}
-    assert len(counts) == queries // prompts * prompts
+    ours = order((False,) * queries, prompts=prompts, seed=seed)
+    for epoch in range(2):
+        first = epoch * ours.rollouts
+        counts = Counter(
+            query for rollout in range(first, first + ours.rollouts) for query in ours.queries_of(rollout)
+        )
+        assert set(counts.values()) == {1}
+        assert len(counts) == queries // prompts * prompts
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=40), st.sampled_from([2, 4, 6]))
 def test_balanced_rollouts_are_half_anomalous(anomalous, prompts):
     if min(sum(anomalous), len(anomalous) - sum(anomalous)) < prompts // 2:
         with pytest.raises(DataError, match=r"a rollout asks \d (normal|anomalous) queries and the data has"):
-            sampler(anomalous, prompts=prompts, balance=True)
+            order(anomalous, prompts=prompts, balance=True)
         return
-    ours = sampler(anomalous, prompts=prompts, balance=True)
+    ours = order(anomalous, prompts=prompts, balance=True)
     for rollout in range(12):
         queries = ours.queries_of(rollout)
         assert len(set(queries)) == prompts
@@ -75,7 +52,7 @@ def test_balanced_rollouts_are_half_anomalous(anomalous, prompts):
 def test_balance_asks_all_of_the_rarer_kind_equally_often():
     anomalous = (True,) * 4 + (False,) * 12
     counts = Counter(
-        query for rollout in range(6) for query in sampler(anomalous, balance=True).queries_of(rollout)
+        query for rollout in range(6) for query in order(anomalous, balance=True).queries_of(rollout)
     )
     assert [counts[query] for query in range(4)] == [3] * 4
     assert [counts[query] for query in range(4, 16)] == [1] * 12
@@ -83,24 +60,22 @@ def test_balance_asks_all_of_the_rarer_kind_equally_often():
 
 def test_an_odd_rollout_has_no_half():
     with pytest.raises(UsageError, match=r"a rollout of 5 queries has no half; make grpo\.prompts even"):
-        sampler(prompts=5, balance=True)
+        order(prompts=5, balance=True)
 
 
 def test_too_few_queries_for_a_rollout():
     with pytest.raises(
         DataError, match=r"a rollout asks 4 queries and the data has 3: lower grpo\.prompts or"
     ):
-        sampler((True, False, True))
+        order((True, False, True))
 
 
-def test_seed_and_epoch_choose_the_order():
-    first, again, other = sampler(seed=1), sampler(seed=1), sampler(seed=2)
-    assert list(first) == list(again) != list(other)
-    epoch = list(first)
-    first.set_epoch(1)
-    assert list(first) != epoch
-    first.set_epoch(0)
-    assert list(first) == epoch
+def test_seed_and_rollout_choose_the_order():
+    first, again, other = order(seed=1), order(seed=1), order(seed=2)
+    asked = [first.queries_of(rollout) for rollout in range(10)]
+    assert asked == [again.queries_of(rollout) for rollout in range(10)]
+    assert asked != [other.queries_of(rollout) for rollout in range(10)]
+    assert asked[:5] != asked[5:]  # another epoch, another order
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -111,7 +86,7 @@ def test_decided_queries_come_seldom_but_come(tmp_path, share):
         known.record(range(10, 20), [0.5] * 10)
     decided, undecided = 0, 0
     for seed in range(400):
-        queries = sampler(outcomes=known, prompts=2, seed=seed).queries_of(16)
+        queries = order(outcomes=known, prompts=2, seed=seed).queries_of(16)
         decided += sum(query < 10 for query in queries)
         undecided += sum(query >= 10 for query in queries)
     assert 0.05 < decided / undecided < 0.2
@@ -132,47 +107,51 @@ def answered(queries, rollout) -> list[float]:
     return [rng.choice([0.0, 0.5, 1.0]) for _ in queries]
 
 
-def train(folder, *, steps, done=0, updates=2, workers=0, **values) -> list[list[int]]:
-    """Read rollouts as the trainer of transformers does; 5 rollouts an epoch."""
+def train(folder, *, rollouts, until=None, done=0, updates=2, workers=0) -> list[list[int]]:
+    """Read rollouts as the trainer does; 5 fill an epoch."""
     known = Outcomes(folder / "outcomes.jsonl", queries=20, done=done)
-    ours = sampler(outcomes=known, responses=2, repeats=updates, balance=True, **values)
+    ours = order(outcomes=known, balance=True)
+    shape = Rollouts(queries=20, count=rollouts, prompts=4, responses=2, repeats=updates, updates=updates)
+    rows = query_rows(20, 4)
     loader = Accelerator(cpu=True).prepare(
-        DataLoader(list(range(20)), batch_size=8, sampler=ours, num_workers=workers)
+        DataLoader(
+            rows,
+            batch_size=8,
+            sampler=RolloutSampler(ours, shape, lambda: done),
+            num_workers=workers,
+            collate_fn=lambda rows: [row["query"] for row in rows],
+        )
     )
-    per_epoch = ours.rollouts * updates
     read = []
-    step = done * updates
-    while step < steps:
-        epoch, skip = divmod(step, per_epoch)
-        batches = skip_first_batches(loader, skip) if skip else loader
-        batches.set_epoch(epoch)
-        for batch in batches:
-            queries = batch[::2].tolist()
-            if step % updates == 0:
-                known.record(queries, answered(queries, step // updates))
-            read.append(queries)
-            step += 1
-            if step == steps:
-                break
+    for number, batch in enumerate(loader):
+        rollout = done + number // updates
+        if number % updates:
+            continue
+        if rollout == until:
+            break
+        queries = batch[::2]
+        known.record(queries, answered(queries, rollout))
+        read.append(queries)
     return read
 
 
 @pytest.mark.parametrize("updates", [1, 2])
 @pytest.mark.parametrize("done", [3, 5, 8])
 def test_a_resumed_training_asks_what_it_would_have_asked(tmp_path, updates, done):
-    whole = train(tmp_path / "whole", steps=12 * updates, updates=updates)
+    whole = train(tmp_path / "whole", rollouts=12, updates=updates)
     path = tmp_path / "killed"
     # It was killed two rollouts after its checkpoint.
-    train(path, steps=(done + 2) * updates, updates=updates)
-    resumed = train(path, steps=12 * updates, done=done, updates=updates)
-    assert resumed == whole[done * updates :]
+    train(path, rollouts=12, until=done + 2, updates=updates)
+    resumed = train(path, rollouts=12, done=done, updates=updates)
+    assert len(whole) == 12
+    assert resumed == whole[done:]
     assert (path / "outcomes.jsonl").read_text() == (tmp_path / "whole/outcomes.jsonl").read_text()
 
 
 def test_the_curriculum_changes_what_is_asked(tmp_path):
-    with_outcomes = train(tmp_path, steps=10)
-    in_turn = sampler(responses=2, repeats=2, balance=True)
-    assert [sorted(queries) for queries in with_outcomes[::2]] != [
+    in_turn = order(balance=True)
+    asked = train(tmp_path, rollouts=5)
+    assert [sorted(queries) for queries in asked] != [
         sorted(in_turn.queries_of(rollout)) for rollout in range(5)
     ]
 
@@ -181,7 +160,7 @@ def test_loading_too_far_ahead_is_refused(tmp_path):
     with pytest.raises(
         TrainingError, match=r"rollout 2 is read before rollout 0 is answered.*grpo\.workers to 0"
     ):
-        train(tmp_path, steps=4, updates=1, workers=1)
+        train(tmp_path, rollouts=4, updates=1, workers=1)
 
 
 def test_a_torn_last_line_and_later_rollouts_are_cut(tmp_path):
@@ -215,7 +194,7 @@ def test_one_of_all_processes_writes(tmp_path):
 def test_estimates_need_only_what_is_answered(tmp_path):
     known = outcomes(tmp_path)
     for rollout in range(DELAY + 1):
-        queries = sampler(outcomes=known).queries_of(rollout)  # nothing is answered yet
+        queries = order(outcomes=known).queries_of(rollout)  # nothing is answered yet
         assert len(set(queries)) == 4
 
 

@@ -31,7 +31,7 @@ from mmrad.inspectors.families import family_of
 from mmrad.inspectors.plan import Plan, plan_of
 from mmrad.sample import Pair, Usage, Verdict
 
-_VISION_TOKENS = (
+VISION_TOKENS = (
     "image_token_id",
     "image_token_index",
     "video_token_id",
@@ -162,7 +162,7 @@ class LocalInspector:
     def _decoding(self) -> dict[str, Any]:
         config, tokenizer = self._model.config, self._processor.tokenizer
         # A sampled image token would ask for pixels that are not there (`training.md`, TRL).
-        forbidden = {getattr(config, name, None) for name in _VISION_TOKENS} - {None}
+        forbidden = {getattr(config, name, None) for name in VISION_TOKENS} - {None}
         return {
             "max_new_tokens": self.settings.max_tokens,
             "do_sample": False,  # `_Sampler` has left one token

@@ -17,7 +17,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from mmrad.errors import TrainingError
 from mmrad.files import write_text
 from mmrad.inspectors.chat import encode
-from mmrad.inspectors.local import _VISION_TOKENS
+from mmrad.inspectors.local import VISION_TOKENS
 from mmrad.journal import Journal, read_journal
 from mmrad.train.examples import Examples
 from mmrad.train.rewards import judge
@@ -83,7 +83,7 @@ class TrainingLog(TrainerCallback):
 
 
 class StopAtNaN(TrainerCallback):
-    """Ends a training before an update by a loss or gradient that is not finite, and so before its save.
+    """Ends a training at a loss, gradient or weight that is not finite, before a checkpoint has it.
 
     Args:
         ids_of_batch: Gives the ids of the samples in the batch under way.
@@ -113,10 +113,20 @@ class StopAtNaN(TrainerCallback):
         gradients = [weight.grad for weight in others["model"].parameters() if weight.grad is not None]
         self._refuse("gradient", float(torch.nn.utils.get_total_norm(gradients)), state.global_step)
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Look at the weights before they are saved: an update may overflow where its gradient did not.
+
+        Raises:
+            TrainingError: When one is not finite.
+        """
+        if control.should_save:
+            weights = [weight.detach() for weight in others["model"].parameters() if weight.requires_grad]
+            self._refuse("weights", float(torch.nn.utils.get_total_norm(weights)), state.global_step - 1)
+
     def _refuse(self, what: str, value: float, step: int) -> None:
         if not math.isfinite(value):
             raise TrainingError(
-                f"the {what} of update {step + 1} is {value}; its batch was "
+                f"the {what} of update {step + 1} came to {value}; its batch was "
                 f"{', '.join(self._ids_of_batch())}. "
                 "The last checkpoint is from before it. Look at these samples; else lower learning_rate or "
                 "max_grad_norm, in a new folder"
@@ -130,7 +140,8 @@ class SampleTexts(TrainerCallback):
     the text says, null when it cannot be read), `correct` and `overlaps`, see `mmrad.train.rewards`.
 
     Args:
-        examples: Four of them are taken, as they are in epoch 0: two anomalous and two normal where there are.
+        examples: Four of them are taken, two anomalous and two normal where there are, as they are in
+            epoch 0.
         processor: Processor of the model.
         folder: Of the training.
         steps: Updates between texts; 0 writes none.
@@ -233,7 +244,7 @@ class Epochs(TrainerCallback):
 
 def vision_tokens(config: Any) -> list[int]:
     """Tokens that must not be generated: that of an image would ask for pixels that are not there."""
-    found = (getattr(config, name, None) for name in _VISION_TOKENS)
+    found = (getattr(config, name, None) for name in VISION_TOKENS)
     return sorted({token for token in found if token is not None})
 
 

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import TrainerCallback
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from mmrad.errors import TrainingError
 from mmrad.files import write_text
@@ -46,6 +49,44 @@ def is_last(checkpoint: Path) -> bool:
     """Whether no update is left to do after this checkpoint."""
     state = json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
     return bool(state["global_step"] >= state["max_steps"])
+
+
+class Resuming:
+    """Mixed into a trainer, as its first base, so that its checkpoints can be relied on."""
+
+    args: Any
+    state: Any
+    model: Any
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with saving(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"):
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+
+    def _send_telemetry(self) -> None:
+        """Nothing: TRL would tell the model hub of each training."""
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if isinstance(self.model, PeftModel):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+        else:
+            load_weights(self.model, Path(resume_from_checkpoint))
+
+
+def load_weights(model: Any, checkpoint: Path) -> None:
+    """Give a model the weights of a checkpoint.
+
+    transformers' trainer looks for them by their names in the model; Qwen2.5-VL is saved with those of its
+    first release, none is found, and training goes on from where it began (transformers, issue 43701).
+
+    Args:
+        model: The model; what its class does not know, such as heads of a pretraining, has one name in both.
+        checkpoint: Folder with the weights of all its parameters.
+    """
+    saved = type(model).from_pretrained(checkpoint, dtype=model.dtype).state_dict()
+    if others := model.state_dict().keys() - saved.keys():
+        named = load_file(checkpoint / SAFE_WEIGHTS_NAME)
+        saved |= {name: named[name] for name in others}
+    model.load_state_dict(saved)
 
 
 class MarkWhole(TrainerCallback):

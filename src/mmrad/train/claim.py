@@ -34,7 +34,8 @@ def claim(folder: Path, settings: Mapping[str, Any], ignored: Collection[str] = 
     if path.exists():
         for difference in differences(_read(path), asked, ignored):
             raise UsageError(
-                f"{folder}: holds a training of another recipe ({path}): {difference}; name another folder"
+                f"{folder}: holds a training of another recipe ({path}): {difference}; name another "
+                "folder, or remove this one"
             )
     write_text(path, json.dumps(asked, indent=2) + "\n")
 

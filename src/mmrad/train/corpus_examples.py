@@ -13,7 +13,7 @@ from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.sample import Sample
+from mmrad.sample import Pair, Sample
 from mmrad.teach import chosen_texts, read_negatives
 from mmrad.train.contrast import worse
 from mmrad.train.conversations import completion_of, refuse_other_views
@@ -58,7 +58,7 @@ class CorpusExamples(Dataset[Example]):
                 f"run  mmrad teach {corpus.path}"
             )
         refuse_other_views(list(self.samples), self._texts, settings.budget)
-        self._pairs = corpus.pairs(self.samples, references=references)
+        self.pairs: Sequence[Pair] = corpus.pairs(self.samples, references=references)
         self._negatives = read_negatives(corpus)
         self.settings = settings
         self.seed = seed
@@ -73,7 +73,7 @@ class CorpusExamples(Dataset[Example]):
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> Example:
-        pair = self._pairs[index]
+        pair = self.pairs[index]
         sample, text = pair.sample, self._texts[pair.sample.id]
         query = self._view(pair.image)
         if query.size_wh != text.view_wh:

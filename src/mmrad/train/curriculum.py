@@ -20,14 +20,13 @@ the loss (`drop_decided`), so the batch becomes smaller, and the curriculum draw
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
 from mmrad.errors import DataError, TrainingError, UsageError
 from mmrad.files import write_text
@@ -99,20 +98,18 @@ class Outcomes:
         return share
 
 
-class QuerySampler(Sampler[int]):
-    """Queries in the order in which TRL's `GRPOTrainer` wants them, in place of its `RepeatSampler`.
-
-    Each query of a rollout is repeated for each of its responses, and all that for each batch that is made of
-    the rollout. An epoch is as many rollouts as the queries fill.
+class QueryOrder:
+    """Which queries each rollout asks, see `mmrad.train.queries.Order`.
 
     Args:
         anomalous: Whether each query is.
         prompts: Queries of a rollout.
-        responses: Responses to each.
-        repeats: Batches made of a rollout, TRL's `num_iterations * steps_per_generation`.
         seed: Seed of the order.
         balance: Whether half of each rollout is anomalous.
         outcomes: Where the curriculum reads how queries fared; None draws them in turn.
+
+    Attributes:
+        rollouts: Rollouts that all queries fill.
 
     Raises:
         DataError: When there are too few queries, or too few of a kind.
@@ -124,33 +121,13 @@ class QuerySampler(Sampler[int]):
         anomalous: Sequence[bool],
         *,
         prompts: int,
-        responses: int,
-        repeats: int,
         seed: int,
         balance: bool = False,
         outcomes: Outcomes | None = None,
     ) -> None:
-        self._prompts, self._responses, self._repeats = prompts, responses, repeats
         self._seed, self._outcomes = seed, outcomes
         self._pools = _pools(np.asarray(anomalous, dtype=bool), prompts, balance)
         self.rollouts = len(anomalous) // prompts
-        self._epoch = 0
-
-    def __len__(self) -> int:
-        """How many numbers an epoch has, with repetitions."""
-        return self.rollouts * self._prompts * self._responses * self._repeats
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose rollouts come next."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        """The queries of an epoch; each rollout is drawn when its first is asked for."""
-        first = self._epoch * self.rollouts
-        for rollout in range(first, first + self.rollouts):
-            rows = np.repeat(self.queries_of(rollout), self._responses).tolist()
-            for _ in range(self._repeats):
-                yield from rows
 
     def queries_of(self, rollout: int) -> list[int]:
         """The queries of a rollout, counted from the beginning of the training; each once."""

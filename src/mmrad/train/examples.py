@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from mmrad.box import Box
+from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.chat import encode
 from mmrad.prompt import Message
-from mmrad.sample import Sample
-from mmrad.train.grounding import grounding_targets
-from mmrad.view import FACTOR, View
+from mmrad.sample import Pair, Sample
+from mmrad.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,12 @@ class Examples(Protocol):
     samples: Sequence[Sample]
     """The sample of each example, without its images."""
 
+    pairs: Sequence[Pair]
+    """The same beside the references that a reading chooses from."""
+
+    settings: InspectionSettings
+    """How the model is asked."""
+
     def __len__(self) -> int:
         """How many there are."""
 
@@ -63,49 +67,31 @@ class Examples(Protocol):
 
 
 class Collator:
-    """Turns examples into a batch with labels for the completions and targets for the query's cells.
+    """Turns examples into a batch with labels for the completions.
 
     Args:
         processor: Processor of the model.
-        answers: Whether the completions are read too.
-        grounding: Whether there are targets for the query's cells.
     """
 
-    def __init__(self, processor: Any, *, answers: bool = True, grounding: bool = True) -> None:
+    def __init__(self, processor: Any) -> None:
         self.processor = processor
-        self.answers = answers
-        self.grounding = grounding
         tokenizer = processor.tokenizer
-        self._image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
         self._turn = tokenizer.convert_tokens_to_ids("<|im_start|>")
         self._header = 1 + len(tokenizer.encode("assistant\n", add_special_tokens=False))
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """The batch, padded on the right.
 
-        Beside what the model reads it has, with answers, `labels` of shape `(B, T)`, -100 outside the
-        completion; and with grounding, `query_tokens` of shape `(B, T)`, true at the N image tokens of the
-        queries, and `grounding` of shape `(N, 8)`, see `grounding_targets`.
+        Beside what the model reads it has `labels` of shape `(B, T)`, -100 outside the completion.
         """
         self.processor.tokenizer.padding_side = "right"
         batch = encode(
             self.processor,
             [example.messages for example in examples],
-            completions=[example.completion for example in examples] if self.answers else None,
+            completions=[example.completion for example in examples],
         )
         ids, mask = batch["input_ids"], batch["attention_mask"]
-        if self.answers:
-            places = torch.arange(ids.shape[1]).expand_as(ids)
-            last_turn = torch.where(ids == self._turn, places, -1).amax(dim=1, keepdim=True)
-            batch["labels"] = torch.where((places >= last_turn + self._header) & (mask == 1), ids, -100)
-        if self.grounding:
-            self._add_grounding(batch, examples)
+        places = torch.arange(ids.shape[1]).expand_as(ids)
+        last_turn = torch.where(ids == self._turn, places, -1).amax(dim=1, keepdim=True)
+        batch["labels"] = torch.where((places >= last_turn + self._header) & (mask == 1), ids, -100)
         return dict(batch)
-
-    def _add_grounding(self, batch: Any, examples: Sequence[Example]) -> None:
-        cells = [math.prod(side // FACTOR for side in example.query.size_wh) for example in examples]
-        image = batch["input_ids"] == self._image
-        later = image.flip(1).cumsum(1).flip(1)  # image tokens from here to the end
-        batch["query_tokens"] = image & (later <= torch.tensor(cells)[:, None])
-        targets = [grounding_targets(example.query.size_wh, example.boxes) for example in examples]
-        batch["grounding"] = torch.from_numpy(np.concatenate(targets))

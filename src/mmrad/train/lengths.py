@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from mmrad.errors import DataError
 from mmrad.image import image_size
-from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.chat import to_chat
 from mmrad.inspectors.plan import blank_view
 from mmrad.sample import Pair
@@ -30,7 +28,7 @@ def prompt_lengths(examples: Examples, processor: Any) -> list[int]:
     Raises:
         DataError: When a reference cannot be read.
     """
-    pairs, settings = _asked(examples)
+    settings = examples.settings
     budget = settings.budget
     view_of = lru_cache(maxsize=None)(lambda path: blank_view(image_size(path), budget))
     text_tokens = lru_cache(maxsize=None)(
@@ -46,7 +44,7 @@ def prompt_lengths(examples: Examples, processor: Any) -> list[int]:
         # The template has one token for each image, in whose place its cells come.
         return int(text_tokens(text)) + sum(map(_cells, views)) - len(views)
 
-    return [length(pair) for pair in pairs]
+    return [length(pair) for pair in examples.pairs]
 
 
 def refuse_long(examples: Examples, processor: Any, limit: int) -> None:
@@ -68,11 +66,6 @@ def refuse_long(examples: Examples, processor: Any, limit: int) -> None:
             f"tokens, images included; the longest has {lengths[longest]} ({examples.samples[longest].id}). "
             "Make asking.max_pixels smaller, or data.max_prompt_tokens larger"
         )
-
-
-def _asked(examples: Any) -> tuple[Sequence[Pair], InspectionSettings]:
-    pairs: Sequence[Pair] = examples.pairs if hasattr(examples, "pairs") else examples._pairs
-    return pairs, examples.settings
 
 
 def _cells(view: View) -> int:

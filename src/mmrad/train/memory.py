@@ -28,6 +28,7 @@ from mmrad.errors import ProviderError, UsageError
 from mmrad.train.arguments import split_batch
 from mmrad.train.devices import has_fast_bf16
 from mmrad.train.lora import with_adapters
+from mmrad.train.presets import preset_arguments
 from mmrad.train.recipe import Lora, Recipe
 
 VLLM_SHARE = 0.3
@@ -139,13 +140,15 @@ def estimate(
     kept = 2 if lora and device.memory and device.computed == 2 else 4  # see `weights_dtype`
     sequences, longest = _micro_batch(recipe, stage)
     frozen = parameters - trainable
-    reinforced = stage == "grpo" and recipe.grpo is not None
+    part = recipe.grpo if stage == "grpo" else None
+    reinforced = part is not None
+    diverges = part is not None and preset_arguments(part)["beta"] > 0
     return MemoryEstimate(
         parameters=parameters,
         trainable=trainable,
         weights=frozen * kept + trainable * 4,
         copies=trainable * 2 if device.computed == 2 else 0,
-        reference=parameters * kept if reinforced and recipe.grpo and recipe.grpo.beta and not lora else 0,
+        reference=parameters * kept if diverges and not lora else 0,
         gradients=trainable * 4,
         optimizer=trainable * 8,
         activations=_activations(config, recipe, device, sequences, longest, kept),
@@ -244,7 +247,8 @@ def _activations(
     tokens = sequences * longest
     kept = _language(config).kept(tokens, longest, device, residual, checkpointing)
     if recipe.base is None or recipe.base.lora is None:
-        image = recipe.asking.max_pixels // config.vision_config.patch_size**2
+        side = config.vision_config.patch_size
+        image = recipe.asking.max_pixels // (side if isinstance(side, int) else side[0]) ** 2
         images = 2 if recipe.data.references else 1
         patches = sequences * images * image
         kept += _vision(config).kept(patches, image, device, residual, checkpointing)

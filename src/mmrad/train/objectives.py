@@ -122,7 +122,8 @@ class Pairs:
 
     def _read(self, model: Any, batch: Batch) -> Any:
         seen = see(model.model.visual, self.processor.image_processor, batch.pop("images"))
-        images = BaseModelOutputWithPooling(pooler_output=seen)
+        images: Any = BaseModelOutputWithPooling()
+        images.pooler_output = seen  # a list, as the model's own
         return model.model(
             **batch, mm_encoder_outputs={"image": images}, use_cache=False, output_hidden_states=True
         )

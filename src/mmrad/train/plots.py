@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from mmrad.errors import DataError
 from mmrad.files import write_text
 from mmrad.journal import read_journal
-
-LOG_FILE = "log.jsonl"
+from mmrad.train.callbacks import LOG_FILE
 
 PLOTS_FILE = "plots.html"
 

@@ -71,17 +71,10 @@ def preset_arguments(part: Reinforcement) -> dict[str, Any]:
             f"grpo.shaping is {part.shaping}, but the preset {part.preset!r} has one ratio for a whole "
             "response and shaping is defined for tokens: set grpo.shaping to 0 or take another preset"
         )
-    beta, epsilon = _given(part, "beta"), _given(part, "epsilon")
-    if beta is not None:
-        arguments["beta"] = beta
-    if epsilon is not None:
+    if part.beta is not None:
+        arguments["beta"] = part.beta
+    if part.epsilon is not None:
         if "epsilon_high" in arguments:
-            arguments["epsilon_high"] *= epsilon / arguments["epsilon"]
-        arguments["epsilon"] = epsilon
+            arguments["epsilon_high"] *= part.epsilon / arguments["epsilon"]
+        arguments["epsilon"] = part.epsilon
     return arguments
-
-
-def _given(part: Reinforcement, name: str) -> float | None:
-    """A value that the recipe gives, or None."""
-    value: float | None = getattr(part, name)
-    return value if name in part.model_fields_set else None

@@ -13,10 +13,11 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from mmrad.errors import UsageError
 from mmrad.files import write_text
+from mmrad.train.checkpoints import MarkWhole, Resuming, latest_checkpoint
+from mmrad.train.devices import fit_to_device, has_fast_bf16
 from mmrad.train.examples import Example, Examples
 from mmrad.train.features import patch_features
 from mmrad.train.models import load_model, save_model
@@ -95,18 +96,15 @@ def _train(
     objective = _objective(stage, examples, model, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
     prepare_tower(model.model.visual)
-    if not torch.cuda.is_available():
-        # The backward pass of fused attention is the slower one on CPUs.
-        model.set_attn_implementation("eager")
+    fit_to_device(model)
     trainer = _Trainer(
         objective,
         model=model,
         args=_arguments(training, stage, folder / "checkpoints"),
+        callbacks=[MarkWhole()],
     )
-    checkpoints = folder / "checkpoints"
-    trainer.train(
-        resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.exists() else None
-    )
+    checkpoint = latest_checkpoint(folder / "checkpoints")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     save_model(model, processor, recipe.asking, folder / "model", dtype=torch.float32)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     write_text(folder / "losses.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
@@ -207,7 +205,7 @@ class _Readings(Dataset[Any]):
         return self.dataset[index]
 
 
-class _Trainer(Trainer):
+class _Trainer(Resuming, Trainer):
     """Minimises an objective by Muon.
 
     Args:
@@ -258,7 +256,7 @@ def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArg
         max_grad_norm=1.0,
         seed=training.seed,
         data_seed=training.seed,
-        bf16=_has_fast_bf16(),
+        bf16=has_fast_bf16(),
         use_cpu=not torch.cuda.is_available(),
         logging_steps=training.logging_steps,
         save_steps=training.save_steps,
@@ -268,11 +266,3 @@ def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArg
         disable_tqdm=False,
         dataloader_num_workers=training.workers,
     )
-
-
-def _has_fast_bf16() -> bool:
-    """Whether bfloat16 is faster than float32 here: on GPUs, and on CPUs with its own instructions."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    amx: bool = torch.cpu._is_amx_tile_supported()
-    return amx

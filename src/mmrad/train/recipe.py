@@ -220,7 +220,7 @@ class Reinforcement(Optimisation):
     """GRPO; defaults are the paper's (section 5.1 and Appendix D).
 
     Attributes:
-        preset: Published variant of the loss: `grpo`, `dapo`, `gspo`, `dr_grpo`; see
+        preset: Published variant of the loss: `grpo`, `grpo_sequence`, `dapo`, `gspo`, `dr_grpo`; see
             `mmrad.train.presets`.
         prompts: Queries of a rollout, over all devices.
         responses: Responses to each.
@@ -228,8 +228,8 @@ class Reinforcement(Optimisation):
         max_tokens: Longest response.
         temperature: Of sampling.
         top_p: Of sampling.
-        beta: Weight of the divergence from the model that training starts from.
-        epsilon: Ratios are clipped to within this of 1.
+        beta: Weight of the divergence from the model that training starts from; none takes the preset's.
+        epsilon: Ratios are clipped to within this of 1; none takes the preset's.
         contrast: Whether groups get right and wrong texts (contrastive sampling).
         reward: The numbers in the reward.
         balance: Whether each rollout has as many anomalous as normal queries.
@@ -238,7 +238,7 @@ class Reinforcement(Optimisation):
         vllm: Whether vLLM generates; needs a GPU.
     """
 
-    preset: Literal["grpo", "dapo", "gspo", "dr_grpo"] = "grpo"
+    preset: Literal["grpo", "grpo_sequence", "dapo", "gspo", "dr_grpo"] = "grpo"
     prompts: int = Field(default=32, ge=1)
     responses: int = Field(default=8, ge=2)
     updates: int = Field(default=4, ge=1)
@@ -247,8 +247,8 @@ class Reinforcement(Optimisation):
     top_p: float = Field(default=1.0, gt=0, le=1)
     learning_rate: float = Field(default=2e-6, gt=0)
     micro_batch: int = Field(default=8, ge=1)
-    beta: float = Field(default=0.001, ge=0)
-    epsilon: float = Field(default=0.2, gt=0)
+    beta: float | None = Field(default=None, ge=0)
+    epsilon: float | None = Field(default=None, gt=0)
     contrast: bool = True
     reward: Reward = Reward()
     balance: bool = False

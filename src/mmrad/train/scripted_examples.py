@@ -56,7 +56,7 @@ class ScriptedExamples(Dataset[Example]):
         seed: int,
         negatives: ScriptedNegatives | None = None,
     ) -> None:
-        self.pairs = pairs
+        self.pairs: Sequence[Pair] = pairs
         self.samples: Sequence[Sample] = [pair.sample for pair in pairs]
         self.settings = settings
         self.seed = seed

@@ -17,7 +17,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from mmrad.errors import UsageError
 from mmrad.train.arguments import common_arguments, split_batch
 from mmrad.train.callbacks import Epochs, Progress, SampleTexts, StopAtNaN, TensorBoard, TrainingLog
-from mmrad.train.checkpoints import MarkWhole, is_last, latest_checkpoint, saving
+from mmrad.train.checkpoints import MarkWhole, Resuming, is_last, latest_checkpoint, saving
 from mmrad.train.claim import PACE, claim
 from mmrad.train.devices import fit_to_device, weights_dtype
 from mmrad.train.examples import Collator, Examples
@@ -94,13 +94,31 @@ def sft(
             MarkWhole(),
         ],
     )
+    return train_to_end(trainer, processor, recipe.asking, out)
+
+
+def train_to_end(trainer: Any, processor: Any, asking: Asking, out: Path) -> Path:
+    """Train from the last whole checkpoint, or from the start, and write the result.
+
+    Args:
+        trainer: A trainer with `Resuming`.
+        processor: Processor of its model.
+        asking: How the model is asked.
+        out: Folder of the training.
+
+    Returns:
+        `out/model`, see `write_result`.
+
+    Raises:
+        TrainingError: When a loss is not finite, or the disk takes no more.
+    """
     checkpoint = latest_checkpoint(out / "checkpoints")
     if checkpoint and is_last(checkpoint):
         trainer._load_from_checkpoint(str(checkpoint))  # `train` would do one update more
     else:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
-        write_result(model, processor, recipe.asking, out)
+        write_result(trainer.model, processor, asking, out)
     trainer.accelerator.wait_for_everyone()
     return out / "model"
 
@@ -141,7 +159,7 @@ def _arguments(part: Supervised, out: Path, *, checkpointing: bool) -> SFTConfig
     )
 
 
-class _Trainer(SFTTrainer):  # type: ignore[misc]
+class _Trainer(Resuming, SFTTrainer):  # type: ignore[misc]
     """TRL's, over numbers of examples: images travel as views, so that no processor resizes them.
 
     Args:
@@ -155,10 +173,13 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         self._batch: list[torch.Tensor] = []
         super().__init__(
             train_dataset=Dataset.from_dict({"index": range(len(examples))}),
-            data_collator=_Reader(examples, Collator(processor, grounding=False)),
+            data_collator=_Reader(examples, Collator(processor)),
             processing_class=processor,
             **arguments,
         )
+        # Qwen2.5-VL says that its own loss is no mean over all tokens of an update. TRL's, which is taken
+        # here, is one once the trainer counts them.
+        self.model_accepts_loss_kwargs = True
         self._stop = StopAtNaN(self._ids_of_batch)
         self.add_callback(self._stop)
         self.remove_callback(PrinterCallback)
@@ -177,10 +198,6 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """None beside checkpoints."""
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with saving(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"):
-            super()._save_checkpoint(model, trial)
 
     def _ids_of_batch(self) -> Sequence[str]:
         return [self._samples[index].id for indices in self._batch for index in indices.tolist()]
