@@ -107,7 +107,7 @@ def check_config(export: Path, model: Path) -> bool:
         ["trainer.n_gpus_per_node=1"],
         [],
         ["trainer.nnodes=2", "+ray_kwargs.ray_init.address=auto"],
-        ["actor_rollout_ref.actor.loss_agg_mode=token-mean"],
+        ["actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"],
     ):
         config = composed(export, model, *settings)
         print(f"validate_config {settings or 'as written'}:", end=" ", flush=True)

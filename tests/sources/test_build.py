@@ -89,6 +89,15 @@ def test_rejections_are_written_beside_the_corpus_without_machine_paths(tmp_path
     assert str(tmp_path) not in json.dumps(lines)
 
 
+def test_where_everything_is_rejected_the_error_says_the_first_reason(tmp_path: Path) -> None:
+    trees.image(tmp_path / "raw" / "a.jpg")
+    trees.image(tmp_path / "raw" / "b.jpg")
+    trees.text(tmp_path / "raw" / "a.json", "no JSON")
+    with pytest.raises(DataError, match=r"nothing to write: 2 files were rejected; the first is a\.jpg"):
+        build_corpus({"own": ("folder", tmp_path / "raw")}, tmp_path / "c")
+    assert "a.jpg" in (tmp_path / "c" / "rejections.jsonl").read_text()
+
+
 def test_boxes_are_in_upright_pixels_of_an_exif_rotated_image(tmp_path: Path) -> None:
     root = many(tmp_path / "raw", 1, 0)
     exif = Image.Exif()

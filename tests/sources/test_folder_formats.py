@@ -106,6 +106,16 @@ def test_labelme_beside_the_image_or_in_labels_and_never_guessed(tmp_path: Path)
     assert "without a shape" in result.rejections[0].reason
 
 
+def test_labelme_files_beside_images_in_the_root_itself(tmp_path: Path) -> None:
+    root = tmp_path / "gear"
+    trees.image(root / "a.jpg")
+    trees.image(root / "b.jpg")
+    shape = {"label": "dent", "shape_type": "rectangle", "points": [[5, 6], [12, 20]]}
+    trees.text(root / "a.json", json.dumps({"shapes": [shape]}))
+    trees.text(root / "b.json", json.dumps({"shapes": []}))
+    assert sorted(map(len, truths(build(root)).values())) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("drawn", "box"),
     [

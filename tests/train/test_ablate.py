@@ -209,7 +209,6 @@ def test_a_damaged_file_of_counts_is_named(recipe, trainings, tmp_path):
         ablate(recipe, out, Judge(), rows=rows_named(["full"]))
 
 
-@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # TRL's calls of transformers
 def test_real_trainings_end_in_a_table(tmp_path):
     stage = Stage(objective="texts", steps=2, batch_size=4, learning_rate=1e-2, warmup_steps=1)
     recipe = recipe_on(

@@ -22,10 +22,6 @@ from mmrad.train.recipe import Lora, Recipe, Supervised, settings_from
 from mmrad.train.sft import sft
 from reinforced import ASKING, contrasting_examples, grpo_recipe
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*gradient_checkpointing.* is deprecated:FutureWarning"
-)  # TRL
-
 FIELDS = {
     *("step", "epoch", "loss", "reward", "reward_std", "kl", "learning_rate", "grad_norm", "parse_rate"),
     *("correct", "mean_iou", "zero_advantage", "zero_advantage_after", "injected_reference"),

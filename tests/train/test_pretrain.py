@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,25 @@ def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):
     asked = settings_beside(model, InspectionSettings(temperature=0.7, seed=5))
     assert (asked.max_tokens, asked.prompts.name) == (24, "brief")
     assert (asked.temperature, asked.seed) == (0.7, 5)
+
+
+def test_a_killed_pretraining_goes_on_as_if_it_had_not_been(squares, tmp_path):
+    read = examples(squares)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    pretrain(recipe(20), read, whole)
+    pretrain(recipe(20), read, killed)
+    folder = killed / "3-texts"
+    (folder / "stage.json").unlink()
+    shutil.rmtree(folder / "model")
+    (folder / "checkpoints" / "checkpoint-20" / "whole.json").unlink()  # killed while it was saved
+    pretrain(recipe(20), read, killed)
+    trained, losses = (
+        [(out / "3-texts" / name) for out in (killed, whole)]
+        for name in ("model/model.safetensors", "losses.jsonl")
+    )
+    assert trained[0].read_bytes() == trained[1].read_bytes()
+    read_losses = [[json.loads(line) for line in path.read_text().splitlines()] for path in losses]
+    assert read_losses[0] == read_losses[1]
 
 
 def test_a_folder_of_another_training_is_refused(squares, tmp_path):

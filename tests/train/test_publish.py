@@ -25,8 +25,6 @@ from mmrad.train.publish import publish
 from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Reinforcement, Supervised, load_recipe
 from mmrad.train.trained_on import TrainedOn, write_trained_on
 
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-
 TINY = NanoSize(
     text_width=32, text_layers=1, text_heads=2, text_mlp=64,
     vision_width=32, vision_layers=1, vision_heads=2, vision_mlp=32, vocabulary=1600,

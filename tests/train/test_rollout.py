@@ -25,8 +25,6 @@ from mmrad.train.shaping import SHAPED
 from reinforced import contrasting_examples, disturb, grpo_recipe, made_trainer, next_rows
 
 # TRL's own calls.
-pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
-
 UNREADABLE = "I cannot say."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -91,6 +92,8 @@ def _load(recipe: Path) -> Recipe:
         from mmrad.train.sft import sft  # noqa: F401 - all that the extra installs
     except ImportError as error:
         raise MissingExtraError(error.name or "trl", "train") from error
+    # TRL 1.16 and peft 0.21 call transformers by names that its version 6 will drop.
+    warnings.filterwarnings("ignore", ".*gradient_checkpointing.* is deprecated", FutureWarning)
     return load_recipe(recipe)
 
 

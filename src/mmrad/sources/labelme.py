@@ -52,7 +52,8 @@ def read_labelme(root: Path) -> Iterator[RawSample | Rejection]:
             yield image
             continue
         path = Path(relative(image, root))
-        places = (image.with_suffix(".json"), root / "labels" / Path(*path.parts[1:]).with_suffix(".json"))
+        inside = Path(*path.parts[1:]) if len(path.parts) > 1 else path
+        places = (image.with_suffix(".json"), root / "labels" / inside.with_suffix(".json"))
         file = next((place for place in places if place.is_file()), None)
         if file is None:
             reason = "has no labelme file; if it is good, save it in labelme without a shape"

@@ -77,6 +77,8 @@ class Findings:
         return len(self._offsets)
 
     def __iter__(self) -> Iterator[Examined]:
+        if not self._offsets:  # and so perhaps no journal
+            return
         with self._journal.open("rb") as file:
             for offset in self._offsets:
                 file.seek(offset)

@@ -24,14 +24,14 @@ class Lesson:
     Attributes:
         sample: The sample.
         query: View of the query; texts give places in its pixels.
-        reference: View of the normal image beside it.
+        reference: View of the normal image beside it; None where none is shown.
         truth: The true places in pixels of the query's view; none for a normal query.
         seed: Seed of the teacher's choices.
     """
 
     sample: Sample
     query: View
-    reference: View
+    reference: View | None
     truth: tuple[Instance, ...]
     seed: str
 

@@ -137,7 +137,8 @@ class _Writer:
 
     async def write(self, lesson: Lesson, earlier: Earlier | None, number: int) -> Reply:
         rng = random.Random(lesson.seed)
-        query, reference, category = lesson.query, lesson.reference.image, lesson.sample.category
+        query, category = lesson.query, lesson.sample.category
+        reference = lesson.reference.image if lesson.reference else None
         return Reply("ok", self.teacher.write(query.image, reference, query, lesson.truth, category, rng))
 
 

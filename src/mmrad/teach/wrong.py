@@ -44,7 +44,8 @@ _SMALLEST_SIDE = 8
 class ScriptedNegatives:
     """Writes wrong texts by telling the scripted teacher a false truth.
 
-    A normal query gets false alarms, at the places that differ most from the reference. An anomalous one is
+    A normal query gets false alarms, at the places that differ most from the reference, or, where none is
+    shown, from their surroundings. An anomalous one is
     called normal, gets a box beside the true one, another label of its category and, where it has several
     places, one of them less, in turn.
 
@@ -100,7 +101,7 @@ class ScriptedNegatives:
             yield text
 
     def _told(self, lesson: Lesson, claim: Sequence[Instance], rng: random.Random) -> str:
-        query, reference = lesson.query, lesson.reference.image
+        query, reference = lesson.query, lesson.reference.image if lesson.reference else None
         return self._teacher.write(query.image, reference, query, claim, lesson.sample.category, rng)
 
     def _claim(
@@ -111,7 +112,7 @@ class ScriptedNegatives:
             return ()
         category = lesson.sample.category
         if kind == "false_alarm":
-            box = _suspicious_place(lesson.query.image, lesson.reference.image, suspected, rng)
+            box = _suspicious_place(lesson.query.image, _compared(lesson), suspected, rng)
             return (Instance(box, rng.choice(self._knowledge.get(category) or _COMMON)),)
         index = rng.randrange(len(lesson.truth))
         place = lesson.truth[index]
@@ -154,6 +155,14 @@ def _beside(box: Box, truth: Sequence[Instance], size_wh: tuple[int, int], rng: 
         if iou_matrix([moved], [Box(*place.box.rounded()) for place in truth]).max() < APART_IOU:
             return moved
     return None
+
+
+def _compared(lesson: Lesson) -> RGB:
+    """What the query is compared with; without a reference, itself without its finer structure."""
+    if lesson.reference:
+        return lesson.reference.image
+    image = lesson.query.image
+    return cv2.GaussianBlur(image, (0, 0), max(image.shape[:2]) / 16).astype(np.uint8, copy=False)
 
 
 def _suspicious_place(query: RGB, reference: RGB, taken: Sequence[Box], rng: random.Random) -> Box:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
 from mmrad.factory import SOURCES, factory_roots, make_factory
+from mmrad.files import write_text
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.reference import retrieve
 from mmrad.sample import Sample
@@ -39,12 +41,14 @@ def factory_corpus(data: FactoryData, folder: Path, *, progress: Progress | None
         folder: Gets `factory/` and `corpus/`.
         progress: Called with images done and images in all, for each of the three steps.
     """
-    corpus = folder / "corpus"
+    corpus, root, made = folder / "corpus", folder / "factory", folder / "factory-is-made"
     if not (corpus / "references.parquet").exists():
-        root = folder / "factory"
-        _make(root, data, data.seed, progress, sources=SOURCES)
-        if data.assorted:
-            _make(root, data.assorted, data.seed, progress, sources=(), assorted=data.assorted.products)
+        if not made.exists():
+            shutil.rmtree(root, ignore_errors=True)  # of a call that was killed
+            _make(root, data, data.seed, progress, sources=SOURCES)
+            if data.assorted:
+                _make(root, data.assorted, data.seed, progress, sources=(), assorted=data.assorted.products)
+            write_text(made, "")
         built = build_corpus(factory_roots(root), corpus, progress=progress)
         retrieve(built.corpus, progress=progress)
     return Corpus(corpus)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -30,10 +29,7 @@ def with_adapters(model: Any, lora: Lora) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     try:
-        with warnings.catch_warnings():
-            # peft 0.21 asks by the name that transformers will drop in its version 6.
-            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-            return get_peft_model(model, config)
+        return get_peft_model(model, config)
     except ValueError as error:
         raise UsageError(
             f"base.lora.targets = {lora.targets!r} does not fit the model {type(model).__name__}: "

@@ -161,6 +161,7 @@ def _claim(out: Path, recipe: Recipe, pretraining: Pretraining) -> None:
 
 def _built(recipe: Recipe, size: NanoSize, examples: ScriptedExamples) -> tuple[Any, Any]:
     """A new model, with a tokenizer for the texts and a patch embedding for the images of the examples."""
+    examples.set_epoch(0)
     chosen = [examples[index] for index in _spread(len(examples), TOKENIZER_TEXTS)]
     texts = [text for example in chosen for text in _texts(example)]
     model, processor = build_nano(train_tokenizer(texts, size), size, seed=seed_of(recipe))

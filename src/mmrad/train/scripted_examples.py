@@ -104,9 +104,9 @@ class ScriptedExamples(Dataset[Example]):
         compared = references[0].image if references else None
         text = self._teacher.write(query.image, compared, query, truth, pair.sample.category, rng)
         wrong: Iterable[str] = ()
-        if self._negatives is not None and references:
+        if self._negatives is not None:
             seed = f"{self.seed}/{self.epoch}/{index}"
-            lesson = Lesson(pair.sample, query, references[0], tuple(truth), seed)
+            lesson = Lesson(pair.sample, query, references[0] if references else None, tuple(truth), seed)
             wrong = worse(self._negatives.write(lesson), [place.box for place in truth])
         return Example(
             pair.sample,
