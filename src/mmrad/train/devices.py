@@ -33,16 +33,16 @@ def fit_to_device(model: Any) -> None:
     # The backward pass of fused attention is the slower one on CPUs.
     model.set_attn_implementation("eager")
     if hasattr(getattr(model.model, "visual", None), "patch_embed"):
-        use_linear_patches(model)
+        use_linear_patches(model.model.visual)
 
 
-def use_linear_patches(model: Any) -> None:
-    """Compute the patch embedding as the matrix product it is.
+def use_linear_patches(visual: Any) -> None:
+    """Compute the patch embedding of a vision tower as the matrix product it is.
 
     Its Conv3d has a kernel as large as its stride; the backward pass of that convolution takes half a
     training step on a CPU, the same product as a linear layer almost nothing.
     """
-    embed = model.model.visual.patch_embed
+    embed = visual.patch_embed
 
     def forward(patches: torch.Tensor) -> torch.Tensor:
         weight = embed.proj.weight

@@ -22,11 +22,9 @@ from mmrad.train.callbacks import Progress, SampleTexts, TensorBoard, TrainingLo
 from mmrad.train.checkpoints import MarkWhole, latest_checkpoint
 from mmrad.train.claim import PACE, claim
 from mmrad.train.curriculum import Outcomes, QueryOrder
-from mmrad.train.devices import fit_to_device, weights_dtype
 from mmrad.train.examples import Examples
 from mmrad.train.lengths import refuse_long
-from mmrad.train.lora import with_adapters
-from mmrad.train.models import load_model
+from mmrad.train.lora import load_trained
 from mmrad.train.presets import preset_arguments
 from mmrad.train.queries import Rollouts
 from mmrad.train.recipe import Recipe, Reinforcement
@@ -87,13 +85,8 @@ def grpo(
     claim(out, {**settings, "start": str(start)}, [f"grpo.{name}" for name in PACE])
     if (out / "model").exists():
         return out / "model"
-    lora = recipe.base.lora if recipe.base else None
-    model, processor = load_model(start, dtype=weights_dtype(frozen=lora is not None))
+    model, processor = load_trained(recipe.base, start, seed=part.seed)
     refuse_long(examples, processor, recipe.data.max_prompt_tokens)
-    fit_to_device(model)
-    if lora:
-        torch.manual_seed(part.seed)
-        model = with_adapters(model, lora)
     trainer = make_trainer(
         recipe,
         part,

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn import functional
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
 from transformers.vision_utils import get_vision_position_ids
 
 from mmrad.image import RGB
+from mmrad.train.devices import use_linear_patches
 
 Images = dict[str, torch.Tensor]
 """Images by size: `HEIGHTxWIDTH` to shape `(n, 3, H, W)`, uint8; and `order`, see `gathered`."""
@@ -79,19 +81,10 @@ def _see_equal(visual: Any, image_processor: Any, images: torch.Tensor) -> list[
 def prepare_tower(visual: Any) -> None:
     """Let a vision tower whose layers all attend to whole images compute in large steps; results stay equal.
 
-    The patch embedding is a Conv3d with a kernel as large as its stride, whose backward pass takes half a
-    training step on a CPU; the same product as a linear layer takes almost nothing.
-
     Args:
         visual: The tower of a nano model; from here on it takes images of equal size only, see `see`.
     """
-    embed = visual.patch_embed
-
-    def embed_patches(patches: torch.Tensor) -> torch.Tensor:
-        weight = embed.proj.weight
-        return functional.linear(patches.reshape(-1, weight[0].numel()).to(weight.dtype), weight.flatten(1))
-
-    embed.forward = embed_patches
+    use_linear_patches(visual)
     for block in visual.blocks:
         block.attn.forward = _Attention(block.attn)
 
@@ -109,8 +102,6 @@ class _Attention:
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         **_: Any,
     ) -> torch.Tensor:
-        from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
-
         layer, count = self.layer, len(cu_seqlens) - 1
         length = len(hidden_states)
         query, key, value = layer.qkv(hidden_states).reshape(length, 3, layer.num_heads, -1).unbind(1)

@@ -19,11 +19,10 @@ from mmrad.train.arguments import common_arguments, split_batch
 from mmrad.train.callbacks import Epochs, Progress, SampleTexts, StopAtNaN, TensorBoard, TrainingLog
 from mmrad.train.checkpoints import MarkWhole, Resuming, is_last, latest_checkpoint, saving
 from mmrad.train.claim import PACE, claim
-from mmrad.train.devices import fit_to_device, weights_dtype
 from mmrad.train.examples import Collator, Examples
 from mmrad.train.lengths import refuse_long
-from mmrad.train.lora import merged, with_adapters
-from mmrad.train.models import load_model, save_model
+from mmrad.train.lora import load_trained, merged
+from mmrad.train.models import save_model
 from mmrad.train.recipe import Asking, Recipe, Supervised
 
 _FIELDS = {
@@ -71,13 +70,8 @@ def sft(
     claim(out, {**settings, "start": str(start)}, [f"sft.{name}" for name in PACE])
     if (out / "model").exists():
         return out / "model"
-    lora = recipe.base.lora if recipe.base else None
-    model, processor = load_model(start, dtype=weights_dtype(frozen=lora is not None))
+    model, processor = load_trained(recipe.base, start, seed=part.seed)
     refuse_long(examples, processor, recipe.data.max_prompt_tokens)
-    fit_to_device(model)
-    if lora:
-        torch.manual_seed(part.seed)
-        model = with_adapters(model, lora)
     arguments = _arguments(part, out, checkpointing=recipe.base is not None and recipe.base.checkpointing)
     trainer = _Trainer(
         examples,
