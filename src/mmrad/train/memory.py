@@ -28,13 +28,18 @@ from mmrad.errors import ProviderError, UsageError
 from mmrad.train.arguments import split_batch
 from mmrad.train.devices import has_fast_bf16
 from mmrad.train.lora import with_adapters
+from mmrad.train.models import located
 from mmrad.train.presets import preset_arguments
 from mmrad.train.recipe import Lora, Recipe
+from mmrad.view import FACTOR
 
 VLLM_SHARE = 0.3
 """The share of a GPU that vLLM takes unless told otherwise (TRL, `vllm_gpu_memory_utilization`)."""
 
 _GB = 1e9
+
+_TEXT_TOKENS = 512
+"""More than the text of a prompt has, unless it tells much domain knowledge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,7 @@ def count_parameters(model: str | Path, lora: Lora | None) -> tuple[Any, int, in
         UsageError: When the adapters fit no layer of it.
     """
     try:
-        config = AutoConfig.from_pretrained(model)
+        config = AutoConfig.from_pretrained(located(model))
         with torch.device("meta"):
             built: Any = AutoModelForImageTextToText.from_config(config)
     except (OSError, ValueError, KeyError) as error:
@@ -233,11 +238,18 @@ def _micro_batch(recipe: Recipe, stage: str) -> tuple[int, int]:
     if stage == "sft" and recipe.sft:
         return (
             split_batch(recipe.sft.batch, part.micro_batch)[0],
-            recipe.data.max_prompt_tokens + recipe.asking.max_tokens,
+            _longest_prompt(recipe) + recipe.asking.max_tokens,
         )
     assert recipe.grpo is not None
     update = recipe.grpo.prompts * recipe.grpo.responses // recipe.grpo.updates
-    return split_batch(update, part.micro_batch)[0], recipe.data.max_prompt_tokens + recipe.grpo.max_tokens
+    return split_batch(update, part.micro_batch)[0], _longest_prompt(recipe) + recipe.grpo.max_tokens
+
+
+def _longest_prompt(recipe: Recipe) -> int:
+    """Tokens of a prompt, at most: its images, and room for the text about them."""
+    images = 2 if recipe.data.references else 1
+    cells = images * recipe.asking.max_pixels // FACTOR**2
+    return min(recipe.data.max_prompt_tokens, cells + _TEXT_TOKENS)
 
 
 def _activations(
@@ -260,7 +272,7 @@ def _generation(config: Any, recipe: Recipe, device: Device, parameters: int, ke
     assert recipe.grpo is not None
     if recipe.grpo.vllm:
         return max(2 * parameters, int(VLLM_SHARE * (device.memory or 0)))
-    layers, prompt = _language(config), recipe.data.max_prompt_tokens
+    layers, prompt = _language(config), _longest_prompt(recipe)
     responses = recipe.grpo.prompts * recipe.grpo.responses // int(os.environ.get("WORLD_SIZE", "1"))
     cache = 2 * layers.count * layers.keys * kept * (prompt + recipe.grpo.max_tokens)
     prefill = 3 * layers.mlp * kept * prompt  # gate, up and their product, of one layer

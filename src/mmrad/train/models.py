@@ -16,6 +16,15 @@ from mmrad.inspectors.make import NANO, bundled_nano
 from mmrad.train.recipe import Asking
 
 
+def located(path: str | Path) -> str | Path:
+    """Where transformers finds a model: `anomaly-r1-nano` lies in this package.
+
+    Raises:
+        DataError: When the installation lacks it.
+    """
+    return bundled_nano() if str(path) == NANO else path
+
+
 def load_model(path: str | Path, *, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
     """A model and its processor.
 
@@ -27,10 +36,10 @@ def load_model(path: str | Path, *, dtype: torch.dtype = torch.float32) -> tuple
         ProviderError: When there is no such model.
         DataError: When the installation lacks the bundled one.
     """
-    folder = bundled_nano() if str(path) == NANO else path
+    found = located(path)
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-        return model, AutoProcessor.from_pretrained(folder)
+        model: Any = AutoModelForImageTextToText.from_pretrained(found, dtype=dtype)
+        return model, AutoProcessor.from_pretrained(found)
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or repr(error)).partition("\n")[0]
         raise ProviderError(f"cannot load the model {str(path)!r}: {reason}") from error

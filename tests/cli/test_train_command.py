@@ -1,0 +1,79 @@
+"""`mmrad train sft`, `grpo` and `publish`, one after the other, on a tiny model."""
+
+import json
+
+import pytest
+
+from commands import run
+from mmrad.errors import UsageError
+from squares import make_squares
+
+RECIPE = """
+name = "tiny"
+
+[data]
+corpus = "{corpus}"
+texts = "fresh"
+
+[asking]
+max_tokens = 24
+
+[nano]
+text_width = 32
+text_layers = 1
+text_heads = 2
+text_mlp = 64
+vision_width = 32
+vision_layers = 1
+vision_heads = 2
+vision_mlp = 32
+vocabulary = 1600
+
+[pretraining]
+weight_decay = 0.0
+seed = 0
+stages = [{{ objective = "texts", steps = 2, batch_size = 4, learning_rate = 1e-2 }}]
+
+[sft]
+steps = 2
+batch = 4
+sample_steps = 1
+
+[grpo]
+steps = 2
+prompts = 2
+responses = 2
+updates = 2
+max_tokens = 8
+save_steps = 2
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    corpus = make_squares(tmp_path)
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(corpus=corpus.path))
+    return tmp_path / "recipe.toml"
+
+
+def test_from_nothing_to_a_folder_to_publish(recipe, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match=r"sft.model: not there; first  mmrad train sft"):
+        run("train", "grpo", recipe, "--out", out)
+    assert not out.exists()
+    assert "sft/model" in run("train", "sft", recipe, "--out", out)
+    assert "grpo/model" in run("train", "grpo", recipe, "--out", out)
+    for stage in ("sft", "grpo"):
+        read = json.loads((out / stage / "trained_on.json").read_text())
+        assert [(part["source"], part["images"], part["anomalous"]) for part in read] == [("made", 12, 6)]
+        assert "<svg" in (out / stage / "plots.html").read_text()
+        assert json.loads((out / stage / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
+    assert "sft/model" in run("train", "sft", recipe, "--out", out)  # it is there
+    run("train", "publish", out / "grpo", "--out", tmp_path / "published", "--licence", "apache-2.0")
+    assert "license: apache-2.0" in (tmp_path / "published" / "README.md").read_text()
+
+
+def test_a_dry_run_tells_the_memory_and_writes_nothing(recipe, tmp_path):
+    told = run("train", "sft", recipe, "--out", tmp_path / "out", "--dry-run", "--start", "anomaly-r1-nano")
+    assert "3,558,848" in told and "at most, per device" in told
+    assert not (tmp_path / "out").exists()
