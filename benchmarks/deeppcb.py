@@ -25,9 +25,9 @@ from mmrad.metrics import score
 from mmrad.reference import retrieve
 from mmrad.sample import Region, Sample
 from mmrad.sources import build_corpus
-from mmrad.train.pretrain import pretrain
+from mmrad.train.examples.scripted import ScriptedExamples
+from mmrad.train.pretraining.pretrain import pretrain
 from mmrad.train.recipe import Stage, load_recipe, settings_from
-from mmrad.train.scripted_examples import ScriptedExamples
 
 CROP = 160
 """Side of a crop in pixels; the boards are 640 x 640."""

@@ -30,9 +30,9 @@ from mmrad.metrics.paired import compare
 from mmrad.reference import retrieve
 from mmrad.sample import Sample
 from mmrad.sources import build_corpus
-from mmrad.train.data import training_examples
-from mmrad.train.grpo import grpo
+from mmrad.train.examples.data import training_examples
 from mmrad.train.recipe import Recipe, load_recipe
+from mmrad.train.reinforcement.grpo import grpo
 from mmrad.train.sft import sft
 
 ROOT = Path(__file__).parents[1]

@@ -24,7 +24,7 @@ from mmrad.corpus import Corpus
 from mmrad.inspectors.make import NANO
 from mmrad.metrics import compare, score
 from mmrad.sample import Sample
-from mmrad.train.data import factory_corpus
+from mmrad.train.examples.data import factory_corpus
 from mmrad.train.recipe import load_recipe
 
 FIGURES = ("accuracy", "recall", "precision", "iou0.1_accuracy", "iou0.5_accuracy", "auroc")

@@ -17,7 +17,7 @@ from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import BUNDLED, make_inspector
 from mmrad.metrics import score
 from mmrad.sample import Sample
-from mmrad.train.data import factory_corpus
+from mmrad.train.examples.data import factory_corpus
 from mmrad.train.recipe import FactoryData, load_recipe
 
 UNSEEN = FactoryData(seed=900, train=40, good=12, per_anomaly=2)

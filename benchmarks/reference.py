@@ -44,7 +44,7 @@ from mmrad.reference import Alignment, retrieve
 from mmrad.reference.align import Integers, Normals, assign, codebook, histograms
 from mmrad.reference.retrieve import GEOMETRY, STRIDE
 from mmrad.sample import Pair, Region, Sample
-from mmrad.train.data import factory_corpus
+from mmrad.train.examples.data import factory_corpus
 from mmrad.train.recipe import FactoryData
 
 NORMALS = 1000

@@ -41,13 +41,13 @@ from mmrad.box import Box
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.sample import Pair, Region, Sample
 from mmrad.train.devices import fit_to_device
-from mmrad.train.examples import Example
-from mmrad.train.grpo import make_trainer
+from mmrad.train.examples.example import Example
 from mmrad.train.lora import with_adapters
 from mmrad.train.models import load_model
-from mmrad.train.queries import QueryReader
 from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Reinforcement, Supervised, settings_from
-from mmrad.train.rollout import _seed
+from mmrad.train.reinforcement.grpo import make_trainer
+from mmrad.train.reinforcement.queries import QueryReader
+from mmrad.train.reinforcement.rollout import _seed
 from mmrad.train.sft import _arguments, _Trainer
 from mmrad.view import read_view
 

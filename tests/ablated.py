@@ -18,9 +18,9 @@ from mmrad.corpus import Corpus, Reference, SourceInfo, write_corpus
 from mmrad.image import encode_png
 from mmrad.inspectors import InspectionSettings
 from mmrad.sample import Region, Sample, Verdict
-from mmrad.train import ablate as module
-from mmrad.train.ablation import AblationRecipe, Judging
-from mmrad.train.examples import Examples
+from mmrad.train.ablation import ablate as module
+from mmrad.train.ablation.rows import AblationRecipe, Judging
+from mmrad.train.examples.example import Examples
 from mmrad.train.recipe import Asking, Base, Data, Recipe, Reinforcement, Supervised
 
 SIZE_WH = (84, 56)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmrad.corpus import Corpus
-from mmrad.train.examples import Examples
+from mmrad.train.examples.example import Examples
+from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.models import save_model
-from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
+from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Supervised, settings_from
-from mmrad.train.scripted_examples import ScriptedExamples
 
 TINY = NanoSize(
     text_width=32, text_layers=1, text_heads=2, text_mlp=64,

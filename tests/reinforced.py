@@ -10,11 +10,11 @@ from finetuned import write_start
 from mmrad.corpus import Corpus
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.teach.wrong import ScriptedNegatives
-from mmrad.train.grpo import make_trainer
+from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.models import load_model
 from mmrad.train.recipe import Asking, Base, Data, Lora, Recipe, Reinforcement, settings_from
-from mmrad.train.rollout import ContrastiveTrainer
-from mmrad.train.scripted_examples import ScriptedExamples
+from mmrad.train.reinforcement.grpo import make_trainer
+from mmrad.train.reinforcement.rollout import ContrastiveTrainer
 
 ASKING = Asking(max_tokens=28, reasoning=False)
 """Answers without reasoning are short, and so sampled fast."""

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from trl import GRPOConfig, GRPOTrainer
 
-from mmrad.train.shaping import ShapedLoss
+from mmrad.train.reinforcement.shaping import ShapedLoss
 
 
 class _Given:

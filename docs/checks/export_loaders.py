@@ -66,7 +66,7 @@ def qwen(max_pixels: int | None) -> tuple[Any, Any]:
     """A tiny Qwen2.5-VL, and a processor with the pixel limits of the published checkpoints, or another."""
     from transformers import Qwen2VLImageProcessor
 
-    from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
+    from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 
     size = NanoSize(text_width=32, text_layers=1, vision_width=32, vision_layers=1)
     model, processor = build_nano(

@@ -60,7 +60,7 @@ def save_model(folder: Path) -> None:
     """A tiny Qwen2.5-VL with the chat template, the special tokens and the limits of its checkpoints."""
     from transformers import Qwen2VLImageProcessor
 
-    from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
+    from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 
     size = NanoSize(text_width=32, text_layers=1, vision_width=32, vision_layers=1)
     model, processor = build_nano(
@@ -142,7 +142,7 @@ def rows_of(config: Any, files: Any) -> list[dict[str, Any]]:
 
 
 def check_reward(config: Any, rows: list[dict[str, Any]]) -> bool:
-    """The reward worker of verl against `mmrad.train.rewards.judge`."""
+    """The reward worker of verl against `mmrad.train.reinforcement.rewards.judge`."""
     import numpy as np
     import torch
     from tensordict import TensorDict
@@ -150,7 +150,7 @@ def check_reward(config: Any, rows: list[dict[str, Any]]) -> bool:
     from verl.experimental.reward_loop.reward_loop import RewardLoopWorker
 
     from mmrad.box import Box
-    from mmrad.train.rewards import judge
+    from mmrad.train.reinforcement.rewards import judge
 
     async def scored(row: dict[str, Any], text: str) -> dict[str, Any]:
         ids = torch.tensor([worker.input_tokenizer.encode(text)])

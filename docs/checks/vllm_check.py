@@ -65,7 +65,7 @@ Texts = Mapping[str, str]
 def make(folder: Path) -> None:
     """Train, publish, and write down queries and the texts of transformers."""
     from mmrad.inspectors.make import bundled_nano
-    from mmrad.train.data import factory_corpus
+    from mmrad.train.examples.data import factory_corpus
     from mmrad.train.recipe import FactoryData
 
     corpus = factory_corpus(FactoryData(seed=5, train=2, good=2, per_anomaly=1), folder).path

@@ -15,7 +15,7 @@ from mmrad.export.ms_swift import export_ms_swift
 from mmrad.export.trainings import splits_to_train
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.chat import encode
-from mmrad.train.nano import NanoSize, build_nano, train_tokenizer
+from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 from taught import BUDGET, taught_corpus
 
 SETTINGS = InspectionSettings(budget=BUDGET)

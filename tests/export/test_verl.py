@@ -18,7 +18,7 @@ from mmrad.export.verl import export_verl
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.teach import read_negatives, write_scripted_negatives
 from mmrad.teach.negatives import Negative, NegativeJournal
-from mmrad.train.rewards import judge
+from mmrad.train.reinforcement.rewards import judge
 from taught import BOXES, BUDGET, GOOD, PLAIN, TALL, WIDE, taught_corpus
 
 SETTINGS = InspectionSettings(budget=BUDGET)

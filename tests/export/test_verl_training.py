@@ -20,7 +20,7 @@ from mmrad.corpus import Corpus
 from mmrad.export.verl import export_verl
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.teach import write_scripted_negatives
-from mmrad.train.rewards import RewardRules, judge
+from mmrad.train.reinforcement.rewards import RewardRules, judge
 from taught import BUDGET, PLAIN, WIDE, taught_corpus
 
 NO = "<answer>No.</answer>"
@@ -238,7 +238,7 @@ def test_settings_that_break_groups_are_refused(
 
 
 def test_without_mmrad_the_files_say_what_to_install(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mmrad.train.rewards", None)
+    monkeypatch.setitem(sys.modules, "mmrad.train.reinforcement.rewards", None)
     for name in ("reward.py", "mmrad_agent_loop.py"):
         with pytest.raises(ImportError, match="pip install --no-deps mmrad"):
             module_at(out / name)
@@ -246,7 +246,8 @@ def test_without_mmrad_the_files_say_what_to_install(out: Path, monkeypatch: pyt
 
 def test_rewards_and_contrast_need_numpy_alone() -> None:
     code = (
-        "import sys; before = set(sys.modules); import mmrad.train.rewards, mmrad.train.contrast; "
+        "import sys; before = set(sys.modules); "
+        "import mmrad.train.reinforcement.rewards, mmrad.train.reinforcement.contrast; "
         "print({name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ablated import make_sources, recipe_on
-from mmrad.train.ablation import AblationRecipe
+from mmrad.train.ablation.rows import AblationRecipe
 
 KILLS = 3
 
@@ -25,8 +25,8 @@ import os, sys, traceback
 sys.path.insert(0, TESTS)
 from pathlib import Path
 from ablated import Judge, Trainings
-from mmrad.train import ablate
-from mmrad.train.ablation import ROWS, AblationRecipe
+from mmrad.train.ablation import ablate
+from mmrad.train.ablation.rows import ROWS, AblationRecipe
 ablate.sft = ablate.grpo = Trainings(seconds=0.03)
 recipe = AblationRecipe.model_validate_json(Path(sys.argv[1]).read_text())
 for line in sys.stdin:

@@ -20,8 +20,8 @@ from pathlib import Path
 from mmrad.corpus import Corpus
 from mmrad.train import sft
 from mmrad.train.checkpoints import MarkWhole
-from mmrad.train.grpo import grpo
-from mmrad.train.rollout import ContrastiveTrainer
+from mmrad.train.reinforcement.grpo import grpo
+from mmrad.train.reinforcement.rollout import ContrastiveTrainer
 from reinforced import contrasting_examples, grpo_recipe
 
 MOMENTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.inspectors.make import bundled_nano
-from mmrad.train.data import trained_on
+from mmrad.train.examples.data import trained_on
 from mmrad.train.models import load_model
 from mmrad.train.recipe import load_recipe
 

@@ -18,13 +18,13 @@ from mmrad.image import encode_png
 from mmrad.inspectors.make import make_inspector
 from mmrad.sample import Region, Sample
 from mmrad.train.checkpoints import latest_checkpoint
-from mmrad.train.corpus_examples import CorpusExamples
-from mmrad.train.data import training_examples
-from mmrad.train.examples import Collator
+from mmrad.train.examples.data import training_examples
+from mmrad.train.examples.example import Collator
+from mmrad.train.examples.scripted import ScriptedExamples
+from mmrad.train.examples.stored import CorpusExamples
 from mmrad.train.models import load_model
 from mmrad.train.recipe import Asking, Data, Lora, Recipe, settings_from
-from mmrad.train.rewards import judge
-from mmrad.train.scripted_examples import ScriptedExamples
+from mmrad.train.reinforcement.rewards import judge
 from mmrad.train.sft import sft
 
 SIZES = [(200, 61), (61, 200), (113, 113), (257, 99)]

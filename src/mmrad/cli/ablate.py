@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mmrad.corpus import Corpus
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.sample import Sample, Verdict
-    from mmrad.train.ablate import Judge
-    from mmrad.train.ablation import Planned
+    from mmrad.train.ablation.ablate import Judge
+    from mmrad.train.ablation.rows import Planned
 
 
 def ablate(
@@ -50,14 +50,14 @@ def ablate(
 
     Example:  mmrad train ablate recipes/table5-nano.toml --out ablations
     """
-    from mmrad.train.ablation import load_ablation, plan, rows_named
+    from mmrad.train.ablation.rows import load_ablation, plan, rows_named
 
     loaded, chosen = load_ablation(recipe), rows_named(rows)
     if dry_run:
         _show(plan(loaded, out, chosen, seeds or loaded.seeds), out, as_json=as_json)
         return
     try:
-        from mmrad.train.ablate import ablate as run
+        from mmrad.train.ablation.ablate import ablate as run
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "train") from error
     judge = _judge_with(loaded.judging.batch_size)

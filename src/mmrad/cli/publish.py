@@ -11,7 +11,7 @@ import typer
 from mmrad.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from mmrad.train.card import Figures
+    from mmrad.train.publishing.card import Figures
 
 _TITLES = {
     "detection accuracy": "accuracy",
@@ -48,7 +48,7 @@ def publish(
     Example:  mmrad train publish out/sft --out published --run runs/model --licence cc-by-sa-4.0
     """
     try:
-        from mmrad.train.publish import publish as write
+        from mmrad.train.publishing.publish import publish as write
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "train") from error
     figures = [one for folder in run or () for one in _figures(folder, training)]
@@ -74,7 +74,7 @@ def _figures(folder: Path, training: Path) -> Iterator[Figures]:
     from mmrad.inspectors.base import InspectionSettings
     from mmrad.inspectors.local import LocalInspector
     from mmrad.metrics import score
-    from mmrad.train.card import Figures
+    from mmrad.train.publishing.card import Figures
 
     run = Run.load(folder)
     asked, model = run.info.inspector, training / "model"

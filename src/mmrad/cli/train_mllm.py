@@ -12,7 +12,7 @@ from mmrad.cli.progress import progress
 from mmrad.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from mmrad.train.examples import Examples
+    from mmrad.train.examples.example import Examples
     from mmrad.train.recipe import Recipe
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as recipes/nano.toml.")]
@@ -40,7 +40,7 @@ def sft(
         return
     examples = _examples(loaded, out)
     if loaded.nano:
-        from mmrad.train.pretrain import pretrain
+        from mmrad.train.pretraining.pretrain import pretrain
 
         with progress("features") as update:
             start = str(
@@ -78,7 +78,7 @@ def grpo(
     if dry_run:
         _tell_memory(loaded, "grpo", begun)
         return
-    from mmrad.train.grpo import grpo as run_grpo
+    from mmrad.train.reinforcement.grpo import grpo as run_grpo
 
     examples = _examples(loaded, out)
     with progress("grpo, updates") as update:
@@ -98,7 +98,7 @@ def _load(recipe: Path) -> Recipe:
 
 
 def _examples(loaded: Recipe, out: Path) -> Examples:
-    from mmrad.train.data import training_examples
+    from mmrad.train.examples.data import training_examples
 
     with progress("data") as update:
         return training_examples(loaded, out / "data", progress=update)
@@ -139,7 +139,7 @@ def _tell_memory(loaded: Recipe, stage: Literal["sft", "grpo"], model: str) -> N
 
 def _finish(folder: Path, trained: Path, examples: Examples) -> None:
     from mmrad.train.plots import write_plots
-    from mmrad.train.trained_on import write_trained_on
+    from mmrad.train.publishing.trained_on import write_trained_on
 
     write_trained_on(folder, examples.samples)
     typer.echo(f"wrote {trained} and {write_plots(folder)}")

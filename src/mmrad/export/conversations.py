@@ -28,7 +28,7 @@ from mmrad.inspectors.base import InspectionSettings
 from mmrad.prompt import Message
 from mmrad.sample import Pair, Reasoning, Sample
 from mmrad.teach import chosen_texts
-from mmrad.train.conversations import completion_of, refuse_other_views
+from mmrad.train.examples.conversations import completion_of, refuse_other_views
 from mmrad.view import View
 
 IMAGE = "<image>"

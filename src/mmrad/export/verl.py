@@ -22,8 +22,8 @@ from mmrad.image import encode_png
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.teach import read_negatives
 from mmrad.teach.negatives import Negative
-from mmrad.train.contrast import worse
-from mmrad.train.conversations import completion_of
+from mmrad.train.examples.conversations import completion_of
+from mmrad.train.reinforcement.contrast import worse
 
 _SCHEMA = pa.schema(
     [

@@ -1,1 +1,1 @@
-"""Training: the nano model, supervised fine-tuning, and what a training reads."""
+"""Training: recipes, what is read, models from nothing, SFT, reinforcement, ablations, publishing."""

@@ -19,8 +19,8 @@ from mmrad.files import write_text
 from mmrad.inspectors.chat import encode
 from mmrad.inspectors.local import VISION_TOKENS
 from mmrad.journal import Journal, read_journal
-from mmrad.train.examples import Examples
-from mmrad.train.rewards import judge
+from mmrad.train.examples.example import Examples
+from mmrad.train.reinforcement.rewards import judge
 
 LOG_FILE = "log.jsonl"
 
@@ -137,7 +137,8 @@ class SampleTexts(TrainerCallback):
     """Writes greedy answers to a few fixed examples into `samples.jsonl`, for a look at what is learned.
 
     A line has `step`, `sample`, `truth` (the true boxes, in pixels of the view), `text`, `anomalous` (what
-    the text says, null when it cannot be read), `correct` and `overlaps`, see `mmrad.train.rewards`.
+    the text says, null when it cannot be read), `correct` and `overlaps`, see
+    `mmrad.train.reinforcement.rewards`.
 
     Args:
         examples: Four of them are taken, two anomalous and two normal where there are, as they are in

@@ -29,8 +29,8 @@ from mmrad.train.arguments import split_batch
 from mmrad.train.devices import has_fast_bf16
 from mmrad.train.lora import with_adapters
 from mmrad.train.models import located
-from mmrad.train.presets import preset_arguments
 from mmrad.train.recipe import Lora, Recipe
+from mmrad.train.reinforcement.presets import preset_arguments
 from mmrad.view import FACTOR
 
 VLLM_SHARE = 0.3

@@ -12,8 +12,8 @@ from pydantic import Field
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import settings_for
 from mmrad.recipe import Table, read_recipe
-from mmrad.train.nano import NanoSize
-from mmrad.train.rewards import RewardRules
+from mmrad.train.pretraining.nano import NanoSize
+from mmrad.train.reinforcement.rewards import RewardRules
 
 
 class Images(Table):
@@ -126,7 +126,7 @@ class Stage(Table):
             anomalies in single images), `pairs` (image tokens find them beside a reference) or `texts`.
         steps: Updates.
         batch_size: Images or pairs of an update.
-        learning_rate: Largest learning rate of matrices, see `mmrad.train.muon`.
+        learning_rate: Largest learning rate of matrices, see `mmrad.train.pretraining.muon`.
         warmup_steps: Updates until it is reached.
     """
 
@@ -205,7 +205,7 @@ class Supervised(Optimisation):
 
 
 class Reward(Table):
-    """See `mmrad.train.rewards.RewardRules`."""
+    """See `mmrad.train.reinforcement.rewards.RewardRules`."""
 
     penalty: float = 0.2
     iou: float = 0.5
@@ -221,7 +221,7 @@ class Reinforcement(Optimisation):
 
     Attributes:
         preset: Published variant of the loss: `grpo`, `grpo_sequence`, `dapo`, `gspo`, `dr_grpo`; see
-            `mmrad.train.presets`.
+            `mmrad.train.reinforcement.presets`.
         prompts: Queries of a rollout, over all devices.
         responses: Responses to each.
         updates: Updates from each rollout; must divide `prompts`.

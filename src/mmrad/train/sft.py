@@ -19,8 +19,8 @@ from mmrad.train.arguments import common_arguments, split_batch
 from mmrad.train.callbacks import Epochs, Progress, SampleTexts, StopAtNaN, TensorBoard, TrainingLog
 from mmrad.train.checkpoints import MarkWhole, Resuming, is_last, latest_checkpoint, saving
 from mmrad.train.claim import PACE, claim
-from mmrad.train.examples import Collator, Examples
-from mmrad.train.lengths import refuse_long
+from mmrad.train.examples.example import Collator, Examples
+from mmrad.train.examples.lengths import refuse_long
 from mmrad.train.lora import load_trained, merged
 from mmrad.train.models import save_model
 from mmrad.train.recipe import Asking, Recipe, Supervised

@@ -1,8 +1,8 @@
 """Contrastive sampling (paper, section 4.1), as an agent loop of verl. Written by  mmrad export --to verl.
 
 verl asks for the responses to a query one by one, all of a group in the same process. Here they wait for each
-other; when all are there, `mmrad.train.contrast.plan_group` says which are replaced by the verified text and
-by negatives, which the rows of the Parquet files bring along in `extra_info`.
+other; when all are there, `mmrad.train.reinforcement.contrast.plan_group` says which are replaced by the
+verified text and by negatives, which the rows of the Parquet files bring along in `extra_info`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 try:
     from mmrad.box import Box
-    from mmrad.train.contrast import plan_group
-    from mmrad.train.rewards import judge
+    from mmrad.train.reinforcement.contrast import plan_group
+    from mmrad.train.reinforcement.rewards import judge
 except ImportError as error:
     raise ImportError(
         f"responses are judged by mmrad, which cannot be imported here ({error}); "

@@ -12,7 +12,7 @@ from typing import Any
 
 try:
     from mmrad.box import Box
-    from mmrad.train.rewards import RewardRules, judge
+    from mmrad.train.reinforcement.rewards import RewardRules, judge
 except ImportError as error:
     raise ImportError(
         f"responses are judged by mmrad, which cannot be imported here ({error}); "
@@ -34,7 +34,7 @@ def compute_score(
         solution_str: The response.
         ground_truth: JSON object whose `boxes` are the true boxes `[x1, y1, x2, y2]`.
         extra_info: Not read.
-        rules: `penalty`, `iou` and `soft`, see `mmrad.train.rewards.RewardRules`.
+        rules: `penalty`, `iou` and `soft`, see `mmrad.train.reinforcement.rewards.RewardRules`.
 
     Returns:
         `score`, the reward; `acc`, whether the answer says the truth of the query as a whole; `readable`,

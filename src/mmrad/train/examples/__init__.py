@@ -1,0 +1,1 @@
+"""What trainings read: conversations with right and wrong texts."""

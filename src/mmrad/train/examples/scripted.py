@@ -1,0 +1,152 @@
+"""Examples of a small model: pairs in many forms, with texts written anew at each reading."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from mmrad.answer import Instance
+from mmrad.box import Box
+from mmrad.image import RGB, read_image
+from mmrad.inspectors.base import InspectionSettings
+from mmrad.sample import Pair, Sample
+from mmrad.teach.lesson import Lesson
+from mmrad.teach.scripted import ScriptedTeacher
+from mmrad.teach.wrong import ScriptedNegatives
+from mmrad.train.examples.conversations import completion_of
+from mmrad.train.examples.example import Example
+from mmrad.train.reinforcement.contrast import NEGATIVES, worse
+from mmrad.view import View, make_view
+
+Mirroring = tuple[bool, bool]
+"""Whether an image is mirrored left to right, and top to bottom."""
+
+MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, False), (False, True), (True, True))
+
+RECOLOURED = 0.3
+"""Share of readings in which the colour channels of a pair are exchanged."""
+
+
+class ScriptedExamples(Dataset[Example]):
+    """Pairs with texts written anew by the scripted teacher at each reading.
+
+    Each reading mirrors the pair at random, picks one of its references, now and then exchanges the colours,
+    exposes both photographs a little otherwise and words the text anew, so that a small model sees thousands
+    of pairs in many forms. Views are decoded once and kept in memory (59 KB each at 140 x 140 pixels).
+
+    Args:
+        pairs: Pairs with their truth.
+        settings: How the model is asked; its budget fixes the views.
+        seed: Seed of all choices; reading `i` in epoch `e` gives the same example in every run.
+        negatives: Writes wrong texts; None for examples without.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        settings: InspectionSettings,
+        *,
+        seed: int,
+        negatives: ScriptedNegatives | None = None,
+    ) -> None:
+        self.pairs: Sequence[Pair] = pairs
+        self.samples: Sequence[Sample] = [pair.sample for pair in pairs]
+        self.settings = settings
+        self.seed = seed
+        self.epoch = 0
+        self._teacher = ScriptedTeacher()
+        self._negatives = negatives
+        paths = sorted({path for pair in pairs for path in (pair.image, *pair.references)})
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
+            views = pool.map(lambda path: make_view(read_image(path), settings.budget), paths)
+            self._views = dict(zip(paths, views, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose other mirrorings, references and wordings."""
+        self.epoch = epoch
+
+    def mirroring(self, index: int, among: Sequence[Mirroring] = MIRRORINGS) -> Mirroring:
+        """How the pair is mirrored at this reading."""
+        return random.Random(f"{self.seed}/{self.epoch}/{index}/mirroring").choice(among)
+
+    def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
+        """The view of a query, mirrored, and its true places in pixels of the view."""
+        pair = self.pairs[index]
+        view = _mirrored(self._views[pair.image], mirroring)
+        boxes = (
+            _mirrored_box(view.to_view(region.box), view.size_wh, mirroring) for region in pair.sample.regions
+        )
+        labels = (region.label for region in pair.sample.regions)
+        return view, [Instance(box, label) for box, label in zip(boxes, labels, strict=True)]
+
+    def __getitem__(self, index: int) -> Example:
+        rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
+        pair = self.pairs[index]
+        mirroring = self.mirroring(index)
+        query, truth = self.query(index, mirroring)
+        # Products of other colours, which nothing else makes: those held out have some.
+        channels = rng.sample(range(3), 3) if rng.random() < RECOLOURED else [0, 1, 2]
+        query = _exposed(_recoloured(query, channels), rng)
+        references = []
+        if pair.references:
+            reference = _mirrored(self._views[rng.choice(pair.references)], mirroring)
+            references = [_exposed(_recoloured(reference, channels), rng)]
+        compared = references[0].image if references else None
+        text = self._teacher.write(query.image, compared, query, truth, pair.sample.category, rng)
+        wrong: Iterable[str] = ()
+        if self._negatives is not None:
+            seed = f"{self.seed}/{self.epoch}/{index}"
+            lesson = Lesson(pair.sample, query, references[0] if references else None, tuple(truth), seed)
+            wrong = worse(self._negatives.write(lesson), [place.box for place in truth])
+        return Example(
+            pair.sample,
+            self.settings.messages(pair.sample, query, references),
+            completion_of(text, self.settings),
+            tuple(place.box for place in truth),
+            tuple(completion_of(one, self.settings) for one in islice(wrong, NEGATIVES)),
+        )
+
+
+def mirrored(image: RGB, mirroring: Mirroring) -> RGB:
+    """The image mirrored."""
+    horizontal, vertical = mirroring
+    return np.ascontiguousarray(image[:: -1 if vertical else 1, :: -1 if horizontal else 1])
+
+
+def _mirrored(view: View, mirroring: Mirroring) -> View:
+    return View(mirrored(view.image, mirroring), view.original_wh)
+
+
+def _mirrored_box(box: Box, size_wh: tuple[int, int], mirroring: Mirroring) -> Box:
+    width, height = size_wh
+    horizontal, vertical = mirroring
+    x1, x2 = (width - box.x2, width - box.x1) if horizontal else (box.x1, box.x2)
+    y1, y2 = (height - box.y2, height - box.y1) if vertical else (box.y1, box.y2)
+    return Box(x1, y1, x2, y2)
+
+
+def _recoloured(view: View, channels: Sequence[int]) -> View:
+    """The view with its colour channels in another order."""
+    return View(np.ascontiguousarray(view.image[..., channels]), view.original_wh)
+
+
+def _exposed(view: View, rng: random.Random) -> View:
+    """The view at a slightly other exposure and with sensor noise of its own.
+
+    Otherwise equal pictures, such as a template beside itself, would be normal by their equality alone.
+    """
+    image = cv2.convertScaleAbs(view.image, alpha=rng.uniform(0.92, 1.08), beta=rng.uniform(-8.0, 8.0))
+    noise = np.empty(image.shape, np.int16)
+    cv2.setRNGSeed(rng.randrange(1 << 31))
+    cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(0.0, 3.0)))
+    return View(cv2.add(image, noise, dtype=cv2.CV_8U).astype(np.uint8, copy=False), view.original_wh)

@@ -1,0 +1,1 @@
+"""Nano models made from nothing: stages of dense supervision, then texts."""

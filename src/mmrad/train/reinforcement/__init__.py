@@ -1,0 +1,1 @@
+"""Reinforcement learning: rewards, contrastive sampling, GRPO on TRL."""
