@@ -115,7 +115,10 @@ def test_only_missing_images_are_run(images, cache, runs):
     maps(cache, images[1:2])
     found = maps(cache, images)
     assert runs == [1, 2]
-    assert same(found, maps(None, images))
+    # In the same batches: last digits depend on them.
+    alone, others = maps(None, images[1:2]), maps(None, images[::2])
+    wanted = [torch.stack([two[0], one[0], two[1]]) for one, two in zip(alone, others, strict=True)]
+    assert same(found, wanted)
 
 
 def test_what_another_process_kept_meanwhile_is_not_lost(cache):
@@ -132,7 +135,7 @@ def test_equal_images_are_kept_once(images, cache, runs, tmp_path):
     found = maps(cache, [images[0], copy, images[1], images[0]])
     assert runs == [2]
     assert len(files(cache)) == 2
-    assert same(found, [one[[0, 0, 1, 0]] for one in maps(None, images)])
+    assert same(found, [one[[0, 0, 1, 0]] for one in maps(None, images[:2])])
 
 
 def test_everything_that_changes_maps_has_files_of_its_own(images, cache, tmp_path):
@@ -186,12 +189,14 @@ def of_another_name(path):
     "damage", [truncated, emptied, garbled, of_another_shape, of_another_type, of_another_name]
 )
 def test_a_damaged_file_is_computed_again(images, cache, runs, damage):
+    maps(cache, images[1:2])  # alone, as when it is computed again: last digits depend on the batch
+    (path,) = files(cache)
     wanted = maps(cache, images)
-    damage(files(cache)[1])
+    damage(path)
     assert same(maps(cache, images), wanted)
-    assert runs == [3, 1]
+    assert runs == [1, 2, 1]
     assert same(maps(cache, images), wanted)
-    assert runs == [3, 1]
+    assert runs == [1, 2, 1]
 
 
 def test_a_full_disk_costs_a_warning_and_no_result(images, cache, runs):

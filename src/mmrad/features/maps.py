@@ -103,7 +103,8 @@ class FeatureMaps:
 
         Returns:
             For each stage shape `(N, channels, rows, columns)`, float32, rounded to float16 so that they are
-            the same from the cache and from the network.
+            the same from the cache and from the network. On some machines the last digit depends on the
+            other images that the network is run on at the same time.
 
         Raises:
             DataError: When an image cannot be read; the message names it.
