@@ -84,6 +84,9 @@ def test_checkpointing_and_vllm_save_what_they_save(seven_b):
     # 256 responses; 28 layers, keys and values of 4 x 128 numbers, 2 bytes; gate, up, product of prompts
     assert plain.generation == 256 * (28 * 2 * 512 * 2 * 2560 + 3 * 18944 * 2 * 2048)
     assert not plain.fits
+    # Two images of 768 tokens, 4 patches of 2 x 3 x 14 x 14 numbers each, 4 bytes
+    assert plain.rollout == 256 * 2 * 768 * 4 * (2 * 3 * 14 * 14) * 4
+    assert kept.rollout == 0
     served = estimate(recipe(Lora(), vllm=True), "grpo", seven_b, GPU)
     assert served.fits
     assert served.reference == 0
@@ -121,6 +124,7 @@ def test_the_table_says_what_there_is(seven_b):
     assert "the device has" not in small.table()
     assert MemoryEstimate(10, 5, 1, 2, 3, 4, 5, 60, 50, 75).total == 1 + 3 + 5 + 2 + 4 + 60
     assert MemoryEstimate(10, 5, 1, 2, 3, 4, 5, 60, 50, 75).fits
+    assert not MemoryEstimate(10, 5, 1, 2, 3, 4, 5, 60, 50, 75, rollout=1).fits
 
 
 def test_what_cannot_be_estimated_says_so(seven_b, tmp_path):

@@ -57,6 +57,7 @@ class MemoryEstimate:
         activations: What one micro-batch of the longest sequences keeps for the backward pass.
         generation: Keys, values and the largest intermediate result while responses are sampled.
         available: What the device has; None without a GPU.
+        rollout: Patches of the images of all responses, in float32, which TRL keeps while a rollout is used.
     """
 
     parameters: int
@@ -69,12 +70,14 @@ class MemoryEstimate:
     activations: int
     generation: int
     available: int | None
+    rollout: int = 0
 
     @property
     def total(self) -> int:
         """The larger of what an update and what sampling takes; neither needs what only the other has."""
         update = self.copies + self.gradients + self.activations
-        return self.weights + self.reference + self.optimizer + max(update, self.generation)
+        held = self.weights + self.reference + self.optimizer + self.rollout
+        return held + max(update, self.generation)
 
     @property
     def fits(self) -> bool | None:
@@ -88,7 +91,10 @@ class MemoryEstimate:
             f"{'parameters':<24}{self.parameters:>16,}",
             f"{'  trained':<24}{self.trainable:>16,}  ({share:.2%})",
         ]
-        parts = ("weights", "copies", "reference", "gradients", "optimizer", "activations", "generation")
+        parts = (
+            *("weights", "copies", "reference", "gradients", "optimizer", "activations", "generation"),
+            "rollout",
+        )
         rows += [f"{name:<24}{getattr(self, name) / _GB:>13.2f} GB" for name in parts if getattr(self, name)]
         rows.append(f"{'at most, per device':<24}{self.total / _GB:>13.2f} GB")
         if self.available is not None:
@@ -159,6 +165,7 @@ def estimate(
         activations=_activations(config, recipe, device, sequences, longest, kept),
         generation=_generation(config, recipe, device, parameters, kept) if reinforced else 0,
         available=device.memory,
+        rollout=_responses(recipe) * _patches(config, recipe) * _patch_bytes(config) if reinforced else 0,
     )
 
 
@@ -259,10 +266,8 @@ def _activations(
     tokens = sequences * longest
     kept = _language(config).kept(tokens, longest, device, residual, checkpointing)
     if recipe.base is None or recipe.base.lora is None:
-        side = config.vision_config.patch_size
-        image = recipe.asking.max_pixels // (side if isinstance(side, int) else side[0]) ** 2
-        images = 2 if recipe.data.references else 1
-        patches = sequences * images * image
+        image = recipe.asking.max_pixels // _patch_side(config) ** 2
+        patches = sequences * _patches(config, recipe)
         kept += _vision(config).kept(patches, image, device, residual, checkpointing)
     return kept
 
@@ -273,7 +278,28 @@ def _generation(config: Any, recipe: Recipe, device: Device, parameters: int, ke
     if recipe.grpo.vllm:
         return max(2 * parameters, int(VLLM_SHARE * (device.memory or 0)))
     layers, prompt = _language(config), _longest_prompt(recipe)
-    responses = recipe.grpo.prompts * recipe.grpo.responses // int(os.environ.get("WORLD_SIZE", "1"))
     cache = 2 * layers.count * layers.keys * kept * (prompt + recipe.grpo.max_tokens)
     prefill = 3 * layers.mlp * kept * prompt  # gate, up and their product, of one layer
-    return responses * (cache + prefill)
+    return _responses(recipe) * (cache + prefill)
+
+
+def _responses(recipe: Recipe) -> int:
+    """Responses of a rollout on each device."""
+    assert recipe.grpo is not None
+    return recipe.grpo.prompts * recipe.grpo.responses // int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _patches(config: Any, recipe: Recipe) -> int:
+    """Patches of the images of a prompt, at most."""
+    images = 2 if recipe.data.references else 1
+    return images * (recipe.asking.max_pixels // _patch_side(config) ** 2)
+
+
+def _patch_side(config: Any) -> int:
+    side = config.vision_config.patch_size
+    return int(side if isinstance(side, int) else side[0])
+
+
+def _patch_bytes(config: Any) -> int:
+    """Of a patch in float32; images count as videos of two equal frames."""
+    return 4 * 3 * int(getattr(config.vision_config, "temporal_patch_size", 1)) * _patch_side(config) ** 2
