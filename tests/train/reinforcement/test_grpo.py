@@ -45,7 +45,7 @@ def test_responses_earn_more_after_a_few_rollouts(squares, examples, start, tmp_
         steps=60, batch=8, micro_batch=8, learning_rate=1e-2, save_steps=60, sample_steps=0, logging_steps=60
     )
     recipe = grpo_recipe(
-        steps=24, prompts=12, responses=8, micro_batch=48, save_steps=24, logging_steps=2, sample_steps=24,
+        steps=40, prompts=12, responses=8, micro_batch=48, save_steps=40, logging_steps=2, sample_steps=40,
         schedule="constant_with_warmup",
     ).model_copy(update={"sft": cold})  # fmt: skip
     begun = sft(recipe, examples, tmp_path / "sft", start=start)
@@ -53,15 +53,15 @@ def test_responses_earn_more_after_a_few_rollouts(squares, examples, start, tmp_
     out = tmp_path / "grpo"
     model = grpo(recipe, examples, out, start=begun, progress=lambda *counts: told.append(counts))
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
-    assert [line["step"] for line in lines] == [1, *range(2, 25, 2)]
+    assert [line["step"] for line in lines] == [1, *range(2, 41, 2)]
     assert all(line.keys() >= FIELDS for line in lines)
     rewards = [line["reward"] for line in lines[1:]]
-    assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 0.1
+    assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 0.2  # with each of six seeds by 0.35 and more
     assert lines[-1]["correct"] > lines[0]["correct"]
     assert sum(line["injected_reference"] for line in lines[1:]) > 0
     assert all(line["zero_advantage_after"] == 0 for line in lines)
-    assert lines[-1]["epoch"] == 12
-    assert told == [(step, 24) for step in range(1, 25)]
+    assert lines[-1]["epoch"] == 20
+    assert told == [(step, 40) for step in range(1, 41)]
     board = EventAccumulator(str(out / "tensorboard"))
     board.Reload()
     logged_there = [(event.step, event.value) for event in board.Scalars("train/correct")]
