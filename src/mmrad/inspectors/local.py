@@ -31,7 +31,7 @@ from mmrad.inspectors.families import family_of
 from mmrad.inspectors.plan import Plan, plan_of
 from mmrad.sample import Pair, Usage, Verdict
 
-VISION_TOKENS = (
+_VISION_TOKENS = (
     "image_token_id",
     "image_token_index",
     "video_token_id",
@@ -161,12 +161,10 @@ class LocalInspector:
 
     def _decoding(self) -> dict[str, Any]:
         config, tokenizer = self._model.config, self._processor.tokenizer
-        # A sampled image token would ask for pixels that are not there (`training.md`, TRL).
-        forbidden = {getattr(config, name, None) for name in VISION_TOKENS} - {None}
         return {
             "max_new_tokens": self.settings.max_tokens,
             "do_sample": False,  # `_Sampler` has left one token
-            "suppress_tokens": sorted(forbidden),
+            "suppress_tokens": vision_tokens(config),
             "pad_token_id": self._ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
             "eos_token_id": self._ends,
             "repetition_penalty": 1.0,
@@ -184,6 +182,12 @@ class LocalInspector:
         count = next((index for index, token in enumerate(tokens) if token in self._ends), None)
         text = self._processor.tokenizer.decode(tokens[:count], skip_special_tokens=True)
         return text, len(tokens) if count is None else count, count is not None
+
+
+def vision_tokens(config: Any) -> list[int]:
+    """Tokens that must not be generated: that of an image would ask for pixels that are not there."""
+    found = (getattr(config, name, None) for name in _VISION_TOKENS)
+    return sorted({token for token in found if token is not None})
 
 
 def _load(model: str | Path, device: torch.device, untrained: bool) -> tuple[Any, Any]:

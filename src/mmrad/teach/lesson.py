@@ -35,6 +35,11 @@ class Lesson:
     truth: tuple[Instance, ...]
     seed: str
 
+    @property
+    def references(self) -> list[View]:
+        """The reference as prompts take it."""
+        return [self.reference] if self.reference else []
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:

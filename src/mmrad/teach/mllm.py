@@ -83,7 +83,7 @@ class MLLMTeacher:
         query = View(
             mark(lesson.query.image, [place.box for place in lesson.truth]), lesson.query.original_wh
         )
-        asked = self.prompts.teacher(query, [lesson.reference] if lesson.reference else [], lesson.truth)
+        asked = self.prompts.teacher(query, lesson.references, lesson.truth)
         if earlier:
             asked += [Message("assistant", (earlier.text,)), Message("user", (earlier.feedback,))]
         return asked
@@ -116,6 +116,6 @@ def request_estimate(price: Price | None, lesson: Lesson, earlier: Earlier | Non
     """Dollars that asking about a lesson may cost; 0 where the price is unknown."""
     if price is None:
         return 0.0
-    views = [view.size_wh for view in (lesson.query, lesson.reference) if view]
+    views = [view.size_wh for view in (lesson.query, *lesson.references)]
     characters = PROMPT_CHARACTERS + (len(earlier.text + earlier.feedback) if earlier else 0)
     return price.cost(estimated_usage(views, characters, OUTPUT_TOKENS)) or 0.0

@@ -84,9 +84,7 @@ def write_opposite_negatives(
 
 def _messages(teacher: MLLMTeacher, lesson: Lesson) -> list[Message]:
     anomalous = bool(lesson.truth)
-    return teacher.prompts.opposite(
-        lesson.query, [lesson.reference] if lesson.reference else [], anomalous=anomalous
-    )
+    return teacher.prompts.opposite(lesson.query, lesson.references, anomalous=anomalous)
 
 
 def _key(pair_key: str, number: int) -> str:

@@ -17,7 +17,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from mmrad.errors import TrainingError
 from mmrad.files import write_text
 from mmrad.inspectors.chat import encode
-from mmrad.inspectors.local import VISION_TOKENS
+from mmrad.inspectors.local import vision_tokens
 from mmrad.journal import Journal, read_journal
 from mmrad.train.examples.example import Examples
 from mmrad.train.reinforcement.rewards import judge
@@ -241,12 +241,6 @@ class Epochs(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell it; a resumed training is in the middle of one."""
         self._examples.set_epoch(int(state.epoch or 0))
-
-
-def vision_tokens(config: Any) -> list[int]:
-    """Tokens that must not be generated: that of an image would ask for pixels that are not there."""
-    found = (getattr(config, name, None) for name in VISION_TOKENS)
-    return sorted({token for token in found if token is not None})
 
 
 def cut(path: Path, step: int) -> None:

@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from finetuned import logged, write_start
 from mmrad.errors import DataError, MissingExtraError, TrainingError, UsageError
+from mmrad.inspectors.local import vision_tokens
 from mmrad.inspectors.make import make_inspector
-from mmrad.train.callbacks import vision_tokens
 from mmrad.train.checkpoints import latest_checkpoint
 from mmrad.train.examples.data import Data
 from mmrad.train.models import load_model

@@ -14,8 +14,8 @@ from mmrad.corpus import Reference, SourceInfo, write_corpus
 from mmrad.errors import TrainingError
 from mmrad.image import encode_png
 from mmrad.inspectors.chat import encode
+from mmrad.inspectors.local import vision_tokens
 from mmrad.sample import Region, Sample
-from mmrad.train.callbacks import vision_tokens
 from mmrad.train.recipe import Asking, settings_from
 from mmrad.train.reinforcement.contrast import advantages
 from mmrad.train.reinforcement.queries import REUSED, QueryReader, Rollouts, RolloutSampler, query_rows

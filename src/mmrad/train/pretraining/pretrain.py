@@ -17,6 +17,7 @@ from transformers import (
 from mmrad.errors import UsageError
 from mmrad.files import write_text
 from mmrad.train.checkpoints import MarkWhole, Resuming, latest_checkpoint
+from mmrad.train.claim import claim
 from mmrad.train.devices import fit_to_device, has_fast_bf16
 from mmrad.train.examples.example import Example, Examples
 from mmrad.train.examples.scripted import Mirroring, ScriptedExamples
@@ -152,11 +153,7 @@ def _claim(out: Path, recipe: Recipe, pretraining: Pretraining) -> None:
     settings: dict[str, Any] = recipe.model_dump(mode="json", exclude={"sft", "grpo"})
     settings["pretraining"] = pretraining.model_dump(mode="json")
     settings["pretraining"]["stages"][-1].pop("steps")
-    text = json.dumps(settings, indent=2) + "\n"
-    path = out / "recipe.json"
-    if path.exists() and path.read_text("utf-8") != text:
-        raise UsageError(f"{out}: holds a training of another recipe ({path}); name another folder")
-    write_text(path, text)
+    claim(out, settings)
 
 
 def _built(recipe: Recipe, size: NanoSize, examples: ScriptedExamples) -> tuple[Any, Any]:

@@ -17,8 +17,9 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from mmrad.errors import MissingExtraError, UsageError
 from mmrad.inspectors.families import UNCHANGED
+from mmrad.inspectors.local import vision_tokens
 from mmrad.train.arguments import common_arguments, split_batch
-from mmrad.train.callbacks import Progress, SampleTexts, TensorBoard, TrainingLog, vision_tokens
+from mmrad.train.callbacks import Progress, SampleTexts, TensorBoard, TrainingLog
 from mmrad.train.checkpoints import MarkWhole, latest_checkpoint
 from mmrad.train.claim import PACE, claim
 from mmrad.train.examples.example import Examples
