@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, get_args
 
-from mmrad.box import Box
+from mmrad.corpus.tables import region_of, region_row
 from mmrad.errors import DataError
-from mmrad.sample import Region, Status, Usage, Verdict
+from mmrad.sample import Status, Usage, Verdict
 
 Record = dict[str, Any]
 
@@ -19,10 +19,7 @@ def verdict_to_record(verdict: Verdict) -> Record:
         "anomalous": verdict.anomalous,
         "score": verdict.score,
         "score_kind": verdict.score_kind,
-        "regions": [
-            {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
-            for region in verdict.regions
-        ],
+        "regions": [region_row(region) for region in verdict.regions],
         "think": verdict.think,
         "raw_text": verdict.raw_text,
         "detail": verdict.detail,
@@ -42,9 +39,7 @@ def verdict_from_record(record: Record) -> Verdict:
             raise ValueError(f"unknown status {record['status']!r}")
         if record["anomalous"] not in (True, False, None):
             raise ValueError(f"anomalous is {record['anomalous']!r}")
-        regions = tuple(
-            Region(Box(*region["box"]), region["label"], region["mask"]) for region in record["regions"]
-        )
+        regions = tuple(region_of(region) for region in record["regions"])
         plain = {key: value for key, value in record.items() if key not in ("regions", "usage")}
         return Verdict(regions=regions, usage=Usage(**record["usage"]), **plain)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

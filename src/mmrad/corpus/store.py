@@ -5,6 +5,7 @@ samples/SOURCE.parquet    one row a sample
 quality/SOURCE.parquet    what was found out about each image (mmrad.sources.build)
 references.parquet        one row for each (sample, rank)
 texts/TEACHER.jsonl       what a teacher wrote, appended as it comes (mmrad.teach)
+reviews.jsonl             what people decided, appended as it comes (mmrad.corpus.reviews)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmrad.corpus.manifest import load_manifest
+from mmrad.corpus.reviews import Review, read_reviews
 from mmrad.corpus.tables import QUALITY, REFERENCES, SAMPLES, read_table, sample_of, table_writer
 from mmrad.errors import DataError, UsageError
 from mmrad.sample import Pair, Sample
@@ -130,6 +132,11 @@ class Corpus:
         for row in read_table(path, REFERENCES).to_pylist():
             found.setdefault(row["sample_id"], []).append(Reference(**row))
         return {key: tuple(sorted(value, key=lambda r: r.rank)) for key, value in found.items()}
+
+    @cached_property
+    def reviews(self) -> dict[str, list[Review]]:
+        """What people decided, by sample id, in the order they decided it; see `mmrad.corpus.reviews`."""
+        return read_reviews(self.path)
 
     def write_references(self, references: Iterable[Reference]) -> None:
         """Replace the references of the corpus, atomically."""

@@ -117,12 +117,19 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     return table
 
 
+def region_row(region: Region) -> Row:
+    """A region as JSON values; its box is `[x1, y1, x2, y2]` in original pixels."""
+    return {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
+
+
+def region_of(row: Row) -> Region:
+    """The region that `region_row` wrote."""
+    return Region(Box(*row["box"]), row["label"], row["mask"])
+
+
 def row_of(sample: Sample) -> Row:
     """A sample as a row of `SAMPLES`."""
-    regions = [
-        {"box": list(region.box.xyxy), "label": region.label, "mask": region.mask}
-        for region in sample.regions
-    ]
+    regions = [region_row(region) for region in sample.regions]
     width, height = sample.size_wh
     plain = {
         name: getattr(sample, name)
@@ -136,7 +143,7 @@ def row_of(sample: Sample) -> Row:
 
 def sample_of(row: Row) -> Sample:
     """The sample of a row of `SAMPLES`."""
-    regions = tuple(Region(Box(*r["box"]), r["label"], r["mask"]) for r in row.pop("regions"))
+    regions = tuple(region_of(region) for region in row.pop("regions"))
     size_wh = (row.pop("width"), row.pop("height"))
     given = tuple(row.pop("given_references"))
     return Sample(**row, size_wh=size_wh, regions=regions, given_references=given)
