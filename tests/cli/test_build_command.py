@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from decisions import decision, write_reviews
 from mmrad.cli import app
+from mmrad.corpus import Corpus
 from mmrad.errors import UsageError
 
 
@@ -53,6 +55,21 @@ def test_what_cannot_be_done_is_wrong_usage(raw: Path, options: tuple[str, ...],
     assert isinstance(result.exception, UsageError)
     assert re.search(message, str(result.exception))
     assert not (out / "corpus.json").exists()
+
+
+def test_reviews_are_counted_by_build_and_by_audit(raw: Path) -> None:
+    _, out = build(raw)
+    good, other, *_ = Corpus(out).samples
+    write_reviews(out, decision(good, outcome="drop"), decision(other))
+    audited = CliRunner().invoke(app, ["audit", str(out)])
+    assert "reviewed: 2 of 5 samples: 1 drop, 1 keep" in audited.output
+    result, _ = build(raw)
+    assert "m: 4 images, 0 anomalous" in result.output
+    assert "reviews: 1 samples kept as they were, 0 edited, 1 dropped, 0 not decided" in result.output
+    assert "1 files left out" in result.output
+    audited = CliRunner().invoke(app, ["audit", str(out), "--json"])
+    assert json.loads(audited.output)["reviewed"] == {"keep": 1}
+    assert json.loads(audited.output)["sources"][0]["left_out"] == 1
 
 
 def test_export_writes_the_published_tree(raw: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """CVAT for images 1.1: corners in pixels, images by their names."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,7 +40,18 @@ def test_the_labels_stand_in_the_description_of_the_task(corpus: Corpus, tmp_pat
     task = ElementTree.parse(tmp_path / "out" / "annotations.xml").getroot().find("meta/task")
     assert task is not None
     assert task.findtext("size") == "5"
-    assert [name.text for name in task.findall("labels/label/name")] == ["bent <pin>", "scratch"]
+    names = [name.text for name in task.findall("labels/label/name")]
+    assert names == ["bent <pin>", "scratch", "mmrad review"]
+    tag = task.findall("labels/label")[-1]
+    assert tag.findtext("type") == "tag"
+    assert [name.text for name in tag.findall("attributes/attribute/name")] == ["outcome", "reason"]
+    assert tag.findtext("attributes/attribute/values") == "keep\ndrop\nunsure"
+    pasted = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert [(label["name"], label["type"]) for label in pasted] == [
+        ("bent <pin>", "rectangle"),
+        ("scratch", "rectangle"),
+        ("mmrad review", "tag"),
+    ]
 
 
 def test_a_folder_that_is_not_empty_is_refused(corpus: Corpus, tmp_path: Path) -> None:

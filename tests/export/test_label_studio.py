@@ -25,9 +25,10 @@ def test_rectangles_are_in_percent_and_urls_lead_to_the_images(corpus: Corpus, t
     assert set(tasks) == {sample.id for sample in corpus.samples}
     for sample in corpus.samples:
         task = tasks[sample.id]
-        (annotation,) = task["annotations"]
+        assert "annotations" not in task  # what comes back as one was looked at
+        assert len(task["predictions"]) == sample.anomalous
         found = []
-        for result in annotation["result"]:
+        for result in (result for prediction in task["predictions"] for result in prediction["result"]):
             width, height = result["original_width"], result["original_height"]
             assert (width, height) == sample.size_wh
             value = result["value"]
@@ -53,9 +54,22 @@ def test_results_name_the_tags_and_labels_of_the_configuration(corpus: Corpus, t
     assert labels == ["bent <pin>", "scratch"]
     for task in json.loads((out / "tasks.json").read_text()):
         assert str(image.get("value")).removeprefix("$") in task["data"]
-        for result in task["annotations"][0]["result"]:
+        for result in (result for prediction in task["predictions"] for result in prediction["result"]):
             assert (result["from_name"], result["to_name"]) == (rectangles.get("name"), image.get("name"))
             assert result["type"] == rectangles.tag.lower()
+
+
+def test_annotators_can_keep_drop_or_be_unsure_and_say_why(corpus: Corpus, tmp_path: Path) -> None:
+    export_label_studio(corpus, tmp_path / "out")
+    view = ElementTree.parse(tmp_path / "out" / "labeling_config.xml").getroot()
+    choices, reason = view.find("Choices"), view.find("TextArea")
+    assert choices is not None
+    assert reason is not None
+    assert (choices.get("name"), choices.get("toName")) == ("outcome", "image")
+    assert [choice.get("value") for choice in choices] == ["keep", "drop", "unsure"]
+    assert (reason.get("name"), reason.get("whenTagName"), reason.get("required")) == (
+        "reason", "outcome", "true",
+    )  # fmt: skip
 
 
 def test_a_folder_that_is_not_empty_is_refused(corpus: Corpus, tmp_path: Path) -> None:

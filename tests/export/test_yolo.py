@@ -7,8 +7,8 @@ import yaml
 from annotated import annotated_corpus, boxes_of, same_image
 
 from mmrad.corpus import Corpus
+from mmrad.corpus.names import file_stems
 from mmrad.errors import DataError, UsageError
-from mmrad.export.images import file_stems
 from mmrad.export.yolo import export_yolo
 from mmrad.sources import build_corpus
 

@@ -9,6 +9,7 @@ import typer
 
 from mmrad import __version__
 from mmrad.cli import (
+    accounts,
     audit,
     bench,
     build,
@@ -29,6 +30,7 @@ from mmrad.cli import (
     probe,
     reference,
     report,
+    review,
     score,
     segment,
     sources,
@@ -36,6 +38,7 @@ from mmrad.cli import (
     teach,
     train,
     verify,
+    view,
 )
 from mmrad.errors import MmradError, UsageError
 
@@ -59,6 +62,9 @@ app.command("factory")(factory.factory)
 app.command("build")(build.build)
 app.command("stats")(stats.stats)
 app.command("audit")(audit.audit)
+app.command("review")(review.review)
+app.command("view")(view.view)
+app.add_typer(accounts.app, name="accounts")
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)
 app.command("verify")(verify.verify)

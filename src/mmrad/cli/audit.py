@@ -26,12 +26,16 @@ def audit(
     Example:  mmrad audit corpus --out audit
     """
     from mmrad.corpus import Corpus
+    from mmrad.corpus.reviews import count_statuses
     from mmrad.curate.audit import AUDITED
     from mmrad.curate.audit import audit as audit_corpus
     from mmrad.report.audit import write_audit
 
     opened = Corpus(corpus)
     found = audit_corpus(opened)
+    reviewed = count_statuses(
+        opened.reviews[sample.id] for sample in opened.samples if sample.id in opened.reviews
+    )
     written = write_audit(opened, found, out) if out else None
     if as_json:
         cases = {
@@ -42,7 +46,8 @@ def audit(
             for name, listed in found.cases.items()
         }
         sources = [asdict(source) for source in found.sources]
-        typer.echo(json.dumps({"sources": sources, "cases": cases, "rejections": found.rejections}, indent=2))
+        content = {"sources": sources, "cases": cases, "rejections": found.rejections, "reviewed": reviewed}
+        typer.echo(json.dumps(content, indent=2))
         return
     table = Table("finding", *(source.source for source in found.sources), title=str(corpus))
     table.add_row("images", *(str(source.images) for source in found.sources))
@@ -54,5 +59,8 @@ def audit(
     for source in found.sources:
         if source.mixed_sizes:
             typer.echo(f"{source.source}: several image sizes in {', '.join(source.mixed_sizes)}")
+    if reviewed:
+        counts = ", ".join(f"{count} {status}" for status, count in reviewed.items())
+        typer.echo(f"reviewed: {sum(reviewed.values())} of {len(opened.samples)} samples: {counts}")
     if written:
         typer.echo(f"wrote {written}")

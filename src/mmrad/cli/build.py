@@ -77,6 +77,8 @@ def build(
             typer.echo(f"  published: {ADAPTERS[info.adapter].expected}")
         for duty in terms(info.licence).duties:
             typer.echo(f"  {duty}")
+    for line in result.decisions.describe():
+        typer.echo(line)
     if result.rejections:
         typer.echo(f"{len(result.rejections)} files left out, see {out / 'rejections.jsonl'}")
 

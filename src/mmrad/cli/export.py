@@ -74,11 +74,11 @@ def export(
         typer.Option(help="Built-in prompts by name, or a TOML file; for trainers and benchmarks."),
     ] = None,
 ) -> None:
-    """Write a corpus in the format of another tool.
+    """Write a corpus in the format of another tool, as its reviews leave it.
 
     Example:  mmrad export corpus --to coco --out COCO
     """
-    from mmrad.corpus import Corpus
+    from mmrad.corpus import ReviewedCorpus
 
     module = _MODULES.get(to, to.value.replace("-", "_"))
     writer = getattr(import_module(f"mmrad.export.{module}"), f"export_{module}")
@@ -91,8 +91,11 @@ def export(
         raise UsageError(f"the format {to.value} takes no {' or '.join(foreign)}")
     if "settings" in taken:
         options["settings"] = _settings(max_pixels, prompts)
+    reviewed = ReviewedCorpus(corpus)
     with progress("export") as update:
-        count = writer(Corpus(corpus), out, **options, progress=update)
+        count = writer(reviewed, out, **options, progress=update)
+    for line in reviewed.decisions.describe():
+        typer.echo(line)
     typer.echo(f"wrote {count} samples to {out}")
 
 

@@ -7,6 +7,7 @@ counts; when they do not, a later review that is not blind settles it (adjudicat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -69,7 +70,8 @@ class Review:
         outcome: The decision.
         reason: Why, in the person's words; needed for `drop`.
         before: The regions that were shown.
-        after: The regions as the person left them; those of `before` for `drop` and `unsure`.
+        after: The regions as the person left them; those of `before` for `drop` and `unsure`. A mask is true
+            of one place: a region that is moved away from where `before` has it loses it.
         text: What was decided of a text, or None.
     """
 
@@ -86,6 +88,14 @@ class Review:
     before: tuple[Region, ...]
     after: tuple[Region, ...]
     text: TextReview | None = None
+
+    def __post_init__(self) -> None:
+        masked = {(region.mask, region.box) for region in self.before}
+        after = (
+            region if (region.mask, region.box) in masked else replace(region, mask=None)
+            for region in self.after
+        )
+        object.__setattr__(self, "after", tuple(after))
 
     @property
     def track(self) -> str:
@@ -143,6 +153,20 @@ def standing(reviews: Iterable[Review]) -> Standing:
     return Standing(status, tuple(counting), tuple(blind.values()))
 
 
+def count_statuses(histories: Iterable[Iterable[Review]]) -> dict[Status, int]:
+    """How many samples stand how, most first.
+
+    Args:
+        histories: The reviews of each sample, in the order they were made.
+    """
+    return dict(Counter(standing(reviews).status for reviews in histories).most_common())
+
+
+def decisive(reviews: Iterable[Review]) -> tuple[Review, ...]:
+    """The reviews of a sample that count and are not unsure, in order; the last one holds."""
+    return tuple(review for review in standing(reviews).counting if review.outcome != "unsure")
+
+
 class StaleReviewError(DataError):
     """The reviews of a sample were made for another truth than it has now."""
 
@@ -156,20 +180,20 @@ def applied(sample: Sample, reviews: Sequence[Review]) -> Sample | None:
     Raises:
         StaleReviewError: When its regions are none that a reviewer saw or left; raw data has changed since.
     """
-    counting = [review for review in standing(reviews).counting if review.outcome != "unsure"]
-    if not counting:
+    deciding = decisive(reviews)
+    if not deciding:
         return sample
-    if counting[-1].outcome == "drop":
+    if deciding[-1].outcome == "drop":
         return None
-    if not any(sample.regions in (review.before, review.after) for review in counting):
+    if not any(sample.regions in (review.before, review.after) for review in deciding):
         raise StaleReviewError(f"{sample.id}: its regions are others than its reviewers saw; review it again")
-    return replace(sample, regions=counting[-1].after)
+    return replace(sample, regions=deciding[-1].after)
 
 
 def dropped_for(reviews: Sequence[Review]) -> str:
     """The reason why a sample was dropped; empty when it was not."""
-    counting = [review for review in standing(reviews).counting if review.outcome != "unsure"]
-    return counting[-1].reason if counting and counting[-1].outcome == "drop" else ""
+    deciding = decisive(reviews)
+    return deciding[-1].reason if deciding and deciding[-1].outcome == "drop" else ""
 
 
 def review_to_record(review: Review) -> Record:

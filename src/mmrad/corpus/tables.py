@@ -128,8 +128,11 @@ def region_of(row: Row) -> Region:
 
 
 def row_of(sample: Sample) -> Row:
-    """A sample as a row of `SAMPLES`."""
-    regions = [region_row(region) for region in sample.regions]
+    """A sample as a row of `SAMPLES`; coordinates are floats as there, whoever wrote them."""
+    regions = [
+        {**region_row(region), "box": [float(value) for value in region.box.xyxy]}
+        for region in sample.regions
+    ]
     width, height = sample.size_wh
     plain = {
         name: getattr(sample, name)

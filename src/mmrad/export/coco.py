@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrad.corpus import Corpus
+from mmrad.corpus.names import file_stems
 from mmrad.export.images import (
     Progress,
     each,
-    file_stems,
     image_suffix,
     label_names,
     refuse_filled,

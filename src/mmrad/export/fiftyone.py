@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mmrad.corpus import Corpus
+from mmrad.corpus.names import file_stems
 from mmrad.export.images import (
     Progress,
     each,
-    file_stems,
     image_suffix,
     label_names,
     refuse_filled,

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrad.corpus import Corpus
+from mmrad.corpus.names import file_stems
 from mmrad.curate.licences import terms
 from mmrad.export.croissant import write_croissant
 from mmrad.export.images import (
     Progress,
     each,
-    file_stems,
     image_bytes,
     image_suffix,
     refuse_filled,

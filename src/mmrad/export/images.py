@@ -1,4 +1,4 @@
-"""What all formats share: names and files of images, masks of regions, labels.
+"""What all formats share: files of images, masks of regions, labels; names are `mmrad.corpus.names`.
 
 Files of single images are written in place: to wait for the disk after each would take most of the time, and
 the folder is no dataset before the index of its format, which is written last and atomically.
@@ -6,11 +6,9 @@ the folder is no dataset before the index of its format, which is written last a
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,9 +25,6 @@ from mmrad.sources.marks import marked_pixels
 
 Progress = Callable[[int, int], None]
 """Is told how many images of how many are done."""
-
-_LONGEST = 150
-"""Bytes of a file's stem; file systems take 255 with suffix, and temporary files have longer names."""
 
 
 def refuse_filled(out: Path) -> None:
@@ -74,25 +69,6 @@ def xywh(box: Box) -> list[float]:
 def relative_xywh(box: Box, size_wh: tuple[int, int]) -> list[float]:
     """A box as left, top, width and height, as shares of the image's width and height."""
     return [value / side for value, side in zip(xywh(box), size_wh * 2, strict=True)]
-
-
-def file_stems(samples: Iterable[Sample]) -> dict[str, str]:
-    """A file name without suffix for each sample, by sample id.
-
-    It is the id with all but letters, digits, `_`, `.` and `-` replaced, so that it needs no quoting in
-    any file system, URL or list; a hash is added where it would be too long, or equal to another in some
-    letter case.
-    """
-    stems: dict[str, str] = {}
-    taken: set[str] = set()
-    for sample in samples:
-        stem = re.sub(r"[^\w.-]+", "_", sample.id.replace("/", "-"))
-        if stem.casefold() in taken or len(stem.encode()) > _LONGEST:
-            short = stem.encode()[: _LONGEST - 17].decode(errors="ignore")
-            stem = f"{short}-{hashlib.sha256(sample.id.encode()).hexdigest()[:16]}"
-        taken.add(stem.casefold())
-        stems[sample.id] = stem
-    return stems
 
 
 def image_suffix(path: Path) -> str:

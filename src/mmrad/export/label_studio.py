@@ -1,4 +1,4 @@
-"""A corpus as annotated tasks for Label Studio.
+"""A corpus as tasks for Label Studio, to be checked there; `mmrad import-reviews` takes them back.
 
 Label Studio serves the images from its own disk, by URLs relative to a document root. To use the folder OUT:
 
@@ -7,7 +7,9 @@ Label Studio serves the images from its own disk, by URLs relative to a document
 2.  In a project, paste `labeling_config.xml` under Settings > Labeling Interface > Code.
 3.  Under Settings > Cloud Storage add a source storage of the type Local files with the absolute path of
     `OUT/images`. It permits the images; it need not be synced.
-4.  Import `tasks.json`.
+4.  Import `tasks.json`, and see under Settings > Annotation that predictions prelabel tasks.
+
+The truth of the corpus goes along as predictions: what comes back as an annotation was looked at by somebody.
 
 Formats:  https://labelstud.io/guide/tasks, https://labelstud.io/guide/predictions
 Local files:  https://labelstud.io/guide/storage#Local-storage
@@ -17,15 +19,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 from xml.etree import ElementTree
 
 from mmrad.corpus import Corpus
+from mmrad.corpus.names import file_stems
+from mmrad.corpus.reviews import Outcome
 from mmrad.export.images import (
     Progress,
     each,
-    file_stems,
     image_suffix,
     label_names,
     refuse_filled,
@@ -45,9 +48,10 @@ _IMAGE, _LABELS = "image", "label"
 def export_label_studio(corpus: Corpus, out: Path, *, progress: Progress | None = None) -> int:
     """Write `OUT/images/*`, `OUT/tasks.json` and `OUT/labeling_config.xml`.
 
-    Each task has one annotation with the regions as rectangles, in percent of the image's width and height;
-    that of a normal image has none. Masks do not go along. The data manager shows `sample_id`, `source`,
-    `category` (of the product), `split` and `licence` as columns.
+    Each task of an anomalous image has one prediction with the regions as rectangles, in percent of the
+    image's width and height. Masks do not go along. Beside the labels the annotator has a choice `outcome` of
+    keep, drop and unsure (none means keep), and a field `reason` that a drop needs. The data manager shows
+    `sample_id`, `source`, `category` (of the product), `split` and `licence` as columns.
 
     Args:
         corpus: The corpus.
@@ -85,7 +89,7 @@ def _task(sample: Sample, place: str) -> dict[str, Any]:
             "split": sample.split,
             "licence": sample.licence,
         },
-        "annotations": [{"result": results}],
+        "predictions": [{"model_version": "mmrad", "result": results}] if results else [],
     }
 
 
@@ -107,8 +111,17 @@ def _rectangle(name: str, region: Region, sample: Sample) -> dict[str, Any]:
 def _config(labels: list[str]) -> str:
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name=_IMAGE, value=f"${_IMAGE}")
-    rectangles = ElementTree.SubElement(view, "RectangleLabels", name=_LABELS, toName=_IMAGE)
+    rectangles = ElementTree.SubElement(
+        view, "RectangleLabels", name=_LABELS, toName=_IMAGE, canRotate="false"
+    )
     for label in labels:
         ElementTree.SubElement(rectangles, "Label", value=label)
+    choices = ElementTree.SubElement(view, "Choices", name="outcome", toName=_IMAGE, choice="single")
+    for outcome in get_args(Outcome):
+        ElementTree.SubElement(choices, "Choice", value=outcome)
+    when_dropped = {"visibleWhen": "choice-selected", "whenTagName": "outcome", "whenChoiceValue": "drop"}
+    ElementTree.SubElement(
+        view, "TextArea", when_dropped, name="reason", toName=_IMAGE, maxSubmissions="1", required="true"
+    )
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"

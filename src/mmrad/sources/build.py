@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
+from mmrad.corpus.reviewed import Decisions
+from mmrad.corpus.reviews import read_reviews
 from mmrad.corpus.tables import QUALITY, table_writer
 from mmrad.curate.labels import label_table
 from mmrad.curate.licences import terms
@@ -23,16 +25,24 @@ from mmrad.sources.examine import Context
 from mmrad.sources.judge import Judgement, judge
 from mmrad.sources.pipeline import Findings, Progress, Runner, examine_all
 from mmrad.sources.registry import ADAPTERS
+from mmrad.sources.reviewed import ReviewedFindings
 
 REJECTIONS = "rejections.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """A written corpus and what did not get into it."""
+    """A written corpus.
+
+    Attributes:
+        corpus: The corpus.
+        rejections: What did not get into it.
+        decisions: What its reviews made of the samples.
+    """
 
     corpus: Corpus
     rejections: tuple[Rejection, ...]
+    decisions: Decisions
 
 
 def build_corpus(
@@ -50,6 +60,9 @@ def build_corpus(
     `mmrad.sources.pipeline`). Images and annotations that cannot be used, and images that the selection
     leaves out, are listed with file and reason in `rejections.jsonl` of the corpus folder.
 
+    Where the folder has reviews, samples are written as people left them, and those that they dropped are
+    listed like the rest. Samples whose raw regions changed since their review are written as they are now.
+
     Args:
         sources: Source name -> (adapter name, root folder).
         out: Folder of the corpus.
@@ -60,8 +73,10 @@ def build_corpus(
 
     Raises:
         UsageError: When an adapter does not exist, or a licence does not allow what is asked.
-        DataError: When a root is missing or has another layout, or no sample is left.
+        DataError: When a root is missing or has another layout, no sample is left, or `reviews.jsonl` is
+            damaged.
     """
+    reviews = read_reviews(out)
     contexts: dict[str, Context] = {}
     infos: dict[str, SourceInfo] = {}
     for name, (adapter_name, root) in sources.items():
@@ -74,7 +89,7 @@ def build_corpus(
         infos[name] = SourceInfo(adapter=adapter_name, root=_stored_root(root, out), licence=context.licence)
     rejections: list[Rejection] = []
     raws = _walk_all(sources, rejections)
-    found = examine_all(raws, contexts, out, runner=runner, progress=progress)
+    found = ReviewedFindings(examine_all(raws, contexts, out, runner=runner, progress=progress), reviews)
     policy = selection or Selection()
     judgements = judge(found, policy)
     for item, judgement in zip(found, judgements, strict=True):
@@ -90,7 +105,7 @@ def build_corpus(
     kept = (item.sample for item, judgement in zip(found, judgements, strict=True) if judgement.kept)
     samples = (sample for sample in kept if sample)
     corpus = write_corpus(out, infos, samples, selection=policy.model_dump(mode="json"))
-    return BuildResult(corpus, tuple(rejections))
+    return BuildResult(corpus, tuple(rejections), found.decisions)
 
 
 def _context(name: str, adapter_name: str, root: Path) -> Context:

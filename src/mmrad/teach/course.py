@@ -17,7 +17,7 @@ from mmrad.image import image_hash
 from mmrad.journal import Journal, Record
 from mmrad.sample import Pair
 from mmrad.teach.lesson import Earlier, Lesson, Teacher
-from mmrad.teach.texts import text_of, truth_hash
+from mmrad.teach.texts import is_approved, text_of, truth_hash
 from mmrad.teach.verify import Limits, Similarity, feedback, passed, quality, verify
 from mmrad.view import Budget, view_size
 
@@ -117,17 +117,26 @@ class Keys:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def answers_under(key: str, known: Sequence[Record]) -> list[Record]:
+    """What was answered under a key; a text that a person approved counts under every key."""
+    text = text_of(known)
+    approved = text is not None and text.get("verified") is True and is_approved(text)
+    return [record for record in known if record.get("key") == key or (approved and record is text)]
+
+
 def next_turn(teacher: Teacher, answers: Sequence[Record]) -> Turn | None:
     """What to ask a teacher next about a sample; None when it is verified or no try is left.
 
     Args:
         teacher: Who writes.
-        answers: What was answered, all under one key.
+        answers: What was answered, see `answers_under`.
     """
     final = [record for record in answers if record.get("status", "ok") in FINAL]
     rounds, begun = divmod(len(final), teacher.best_of)
     text = text_of(final)
     verified = text is not None and text.get("verified") is True
+    if text is not None and verified and is_approved(text):
+        return None
     if begun == 0 and (verified or rounds >= teacher.tries):
         return None
     last = final[len(final) - begun - teacher.best_of : len(final) - begun]
@@ -171,7 +180,7 @@ class Course:
 
     def enter(self, sample_id: str, key: str) -> bool:
         """Take up a sample, with what was answered before under that key; whether anything is left to ask."""
-        answers = [record for record in self._known.get(sample_id, ()) if record.get("key") == key]
+        answers = answers_under(key, self._known.get(sample_id, ()))
         self._answers[sample_id] = answers
         if next_turn(self.teacher, answers):
             return True

@@ -9,11 +9,11 @@ from mmrad.corpus import Corpus
 from mmrad.endpoint import estimated_usage
 from mmrad.endpoint.spending import OUTPUT_TOKENS
 from mmrad.sample import Pair, Sample, Usage
-from mmrad.teach.course import Keys, next_turn
+from mmrad.teach.course import Keys, answers_under, next_turn
 from mmrad.teach.lesson import Teacher
 from mmrad.teach.mllm import PROMPT_CHARACTERS
 from mmrad.teach.run import Teaching
-from mmrad.teach.texts import read_answers, text_of, text_path
+from mmrad.teach.texts import reviewed_answers, text_of, text_path
 from mmrad.view import Budget, view_size
 
 
@@ -58,13 +58,13 @@ def _of_teacher(
     corpus: Corpus, teacher: Teacher, pairs: Sequence[Pair], teaching: Teaching, *, first: bool
 ) -> tuple[Plan, list[Pair]]:
     keys = Keys(teacher, teaching.budget, teaching.seed)
-    known = read_answers(text_path(corpus, teacher.name))
+    known = reviewed_answers(corpus, text_path(corpus, teacher.name))
     unverified: list[Pair] = []
     asked: list[Pair] = []
     least = most = 0
     for pair in pairs:
         key = keys.of(pair) if pair.sample.id in known else None
-        answers = [record for record in known.get(pair.sample.id, ()) if record.get("key") == key]
+        answers = answers_under(key or "", known.get(pair.sample.id, ()))
         turn, text = next_turn(teacher, answers), text_of(answers)
         if text is None or text.get("verified") is not True:
             unverified.append(pair)

@@ -16,7 +16,15 @@ from mmrad.journal import Journal, Record
 from mmrad.sample import Reasoning, Sample
 from mmrad.teach.lesson import truth_in
 from mmrad.teach.similarity import LabelSimilarity
-from mmrad.teach.texts import read_answers, read_texts, reasoning, text_of, text_path, truth_hash
+from mmrad.teach.texts import (
+    after_reviews,
+    read_answers,
+    read_texts,
+    reasoning,
+    text_of,
+    text_path,
+    truth_hash,
+)
 from mmrad.teach.verify import CHECKS, Limits, Similarity, feedback, passed, quality, verify
 
 Outcome = tuple[Sample, bool, Mapping[str, bool]]
@@ -129,6 +137,7 @@ def verify_corpus(
     """Verify every answer of a teacher again, against the truth the corpus has now.
 
     Answers that changed are appended to the teacher's journal as a whole, where the last line of one counts.
+    So is a text that a person edited: from then on it is that answer.
 
     Args:
         corpus: The corpus.
@@ -157,13 +166,15 @@ def verify_corpus(
     with Journal(path, group=_GROUP) as journal:
         for sample_id, records in known.items():
             sample = samples[sample_id]
-            fresh = [judge(record, sample, reasoning(record, path, sample)) for record in records]
+            reviews = corpus.reviews.get(sample_id, ())
+            edited = after_reviews(records, sample, reviews, path.stem)
+            fresh = [judge(record, sample, reasoning(record, path, sample)) for record in edited]
             for old, new in zip(records, fresh, strict=True):
                 if new != old:
                     journal.append(new)
                     changed += 1
             judged += [(sample, record["verified"], record["checks"]) for record in fresh]
-            if text := text_of(fresh):
+            if text := text_of(after_reviews(fresh, sample, reviews, path.stem)):
                 chosen.append((sample, text["verified"], text["checks"]))
             if progress:
                 progress(len(judged), total)

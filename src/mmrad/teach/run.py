@@ -18,7 +18,7 @@ from mmrad.teach.course import FINAL, Course, Keys, Tally
 from mmrad.teach.lesson import Earlier, Lesson, Teacher, Writer, prepare, view_maker
 from mmrad.teach.mllm import MLLMTeacher, request_estimate
 from mmrad.teach.similarity import LabelSimilarity
-from mmrad.teach.texts import read_answers, text_path
+from mmrad.teach.texts import read_answers, reviewed_answers, text_path
 from mmrad.teach.verify import Limits, Similarity
 from mmrad.view import Budget
 
@@ -110,7 +110,7 @@ class _Lessons:
         spending: Spending,
     ) -> None:
         self.teacher, self.teaching, self.spending = teacher, teaching, spending
-        self.path = text_path(corpus, teacher.name)
+        self.corpus, self.path = corpus, text_path(corpus, teacher.name)
         self.pairs = pairs
         self._similarity = similarity
         self._view_of = view_maker(teaching.budget)
@@ -118,7 +118,7 @@ class _Lessons:
     def run(self) -> Tally:
         teaching = self.teaching
         with Journal(self.path) as journal:
-            known = read_answers(self.path)
+            known = reviewed_answers(self.corpus, self.path)
             self.course = course = Course(
                 self.teacher,
                 journal,

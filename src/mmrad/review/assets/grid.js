@@ -1,0 +1,1 @@
+export { Grid as default } from "mmrad-grid";

@@ -1,0 +1,2 @@
+export { Grid } from "./grid.js";
+export { Picture } from "./picture.js";

@@ -1,0 +1,190 @@
+"""The review application: what it is made of, and the ASGI application that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from nicegui import app as nicegui_app
+from nicegui import context, ui
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from mmrad.bench.run import Run
+from mmrad.corpus import Corpus
+from mmrad.errors import DataError, MmradError, UsageError
+from mmrad.review.assist import Assist
+from mmrad.review.desk import DeskService
+from mmrad.review.index.samples import SampleIndex
+from mmrad.review.pictures import Pictures
+from mmrad.review.records import Role, Session, User
+from mmrad.review.server.access import Access, is_loopback, session_of
+from mmrad.review.server.api import Api
+from mmrad.review.server.guard import Guard
+from mmrad.review.server.login import FAVICON, Login
+from mmrad.review.server.security import MAX_BODY, Errors, Headers, Prefix, add_nonces, report
+from mmrad.review.store.ledger import Ledger
+from mmrad.review.store.store import Store
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the application is served.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port; 0 takes a free one.
+        prefix: Path under which a reverse proxy shows it, as `/mmrad`; empty for the root.
+        behind_proxy: Whether a reverse proxy with TLS stands before it.
+        reviewer: Name of the person who works without logging in.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8420
+    prefix: str = ""
+    behind_proxy: bool = False
+    reviewer: str = "local"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines reach it."""
+        return self.behind_proxy or not is_loopback(self.host)
+
+
+class Application:
+    """What pages and routes work with.
+
+    Args:
+        corpus: The corpus.
+        store: The database, or None to look only.
+        runs: Runs on the corpus.
+        options: How it is served.
+        sam: Folder of a Segment Anything model, to tighten boxes.
+
+    Attributes:
+        index: What is known of each sample.
+        pictures: Images, masks and thumbnails.
+        ledger: How samples stand.
+        desk: What is told of a sample, and decisions.
+        access: Who asks.
+        assist: Proposes boxes.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        store: Store | None,
+        runs: Sequence[Run] = (),
+        options: Options = Options(),
+        sam: Path | None = None,
+    ) -> None:
+        role = Role.ADMIN if store else Role.VIEWER
+        self.corpus = corpus
+        self.store = store
+        self.options = options
+        self.access = Access(store, User(options.reviewer, role), exposed=options.exposed)
+        self.index = SampleIndex(corpus, runs)
+        self.pictures = Pictures(corpus, corpus.path / ".cache")
+        self.ledger = Ledger(store, corpus.path)
+        self.desk = DeskService(self.index, self.ledger)
+        self.assist = Assist(self.index, runs, sam)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nobody can decide anything here."""
+        return self.store is None
+
+    def url(self, path: str) -> str:
+        """An address of the application as a browser asks for it: with the prefix.
+
+        Args:
+            path: As in the application, beginning with `/`.
+        """
+        return self.options.prefix + path
+
+    def person(self) -> User:
+        """Who looks at the NiceGUI page that is being built or whose event is being handled.
+
+        Raises:
+            UsageError: When the person has logged out since the page was built.
+        """
+        return self._session().user
+
+    def csrf(self) -> str:
+        """What requests of the page that is being built send as `X-CSRF-Token`; see `person`."""
+        return self._session().csrf
+
+    def person_of(self, request: Request) -> User:
+        """Who sent a request."""
+        return session_of(request.scope).user
+
+    def _session(self) -> Session:
+        session = self.access.session(context.client.request.scope)
+        if session is None:
+            raise UsageError("your session has ended; log in again")
+        return session
+
+
+def create_app(application: Application) -> ASGIApp:
+    """The ASGI application; NiceGUI allows one in a process."""
+    from mmrad.review.pages import add_pages
+
+    app = FastAPI(openapi_url=None, max_body_size=MAX_BODY)
+    if application.access.accounts and application.store:
+        app.include_router(Login(application, application.store).routes())
+    app.include_router(Api(application).routes())
+    _explain_errors(app)
+    add_nonces()
+    nicegui_app.on_page_exception(_page_failed)
+    add_pages(application)
+    ui.run_with(
+        app,
+        title="mmrad",
+        favicon=FAVICON,
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        show_welcome_message=False,
+        gzip_middleware_factory=None,
+    )
+    # The last one is the outermost.
+    app.add_middleware(Guard, access=application.access)
+    app.add_middleware(Errors)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Headers)
+    app.add_middleware(Prefix, prefix=application.options.prefix)
+    return app
+
+
+def _page_failed(error: Exception) -> None:
+    """What a page shows when it could not be built."""
+    ui.label(f"This page failed on the server; its log tells more about error {report(error)}.")
+
+
+def _explain_errors(app: FastAPI) -> None:
+    """Answer errors as `{"error": text}`; of faults in files only a number is told, as they name paths."""
+
+    def told(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}"}, 400)
+
+    def faulty(request: Request, error: Exception) -> Response:
+        number = report(error)
+        return JSONResponse({"error": f"a file of the corpus cannot be read; the log tells more about error {number}"}, 500)
+
+    app.add_exception_handler(UsageError, told)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(DataError, faulty)

@@ -1,0 +1,1 @@
+"""Alembic's migrations of the review database, see `mmrad.review.store.database`."""
