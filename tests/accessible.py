@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 
 def violations(page: Page) -> list[dict[str, Any]]:
-    """What breaks the rules of WCAG and good practice that axe knows: rule, and the first element that does."""
+    """What breaks a rule of WCAG or good practice: the rule, and the first element that does."""
     found = Axe().run(page).response["violations"]
     return [
         {"rule": rule["id"], "where": rule["nodes"][0]["html"], "why": rule["nodes"][0]["failureSummary"]}

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from mmrad.corpus import Corpus
 from mmrad.corpus.reviews import Review, read_reviews
 from mmrad.review.criteria import Criteria
 from mmrad.review.store.store import Store
@@ -24,20 +23,35 @@ expect.set_options(timeout=PATIENCE)
 Point = tuple[float, float]
 
 
-def add_queue(folder: Path, ids: Sequence[str] = (), *, needed: int = 1) -> str:
-    """Make a queue of samples of a corpus, of all by default, before the application is started.
-
-    Returns:
-        Its key.
-    """
-    chosen = list(ids) or [sample.id for sample in Corpus(folder).samples]
+def add_queue(folder: Path, ids: Sequence[str], title: str = "check", *, needed: int = 1) -> None:
+    """Make a queue of samples of a corpus before the application is started; its key is its title."""
     with closing(Store(f"sqlite:///{folder / 'review.sqlite3'}")) as store:
-        return store.add_queue("To check", Criteria(), chosen, needed=needed, by="ann").key
+        store.add_queue(title, Criteria(), list(ids), needed=needed, by="ann")
 
 
 def reviews_of(folder: Path, sample_id: str) -> list[Review]:
     """The decisions on a sample that are in the corpus."""
     return read_reviews(folder).get(sample_id, [])
+
+
+class Gate:
+    """Holds the requests that it is given as a route until it is opened."""
+
+    def __init__(self) -> None:
+        self._open = False
+        self._held: list[Route] = []
+
+    def __call__(self, route: Route) -> None:
+        if self._open:
+            route.continue_()
+        else:
+            self._held.append(route)
+
+    def open(self) -> None:
+        """Let them pass, and all that come later."""
+        self._open = True
+        for route in self._held:
+            route.continue_()
 
 
 class Desk:
@@ -101,7 +115,7 @@ class Desk:
 
     def labels(self) -> list[str]:
         """What the boxes on the picture are called, each after its number."""
-        return self.page.locator(".desk-box text").all_inner_texts()
+        return self.page.locator(".desk-box text").all_text_contents()
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other."""

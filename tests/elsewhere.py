@@ -97,7 +97,8 @@ class LabelStudio(Elsewhere):
             {
                 "id": 1000 + len(task["annotations"]), "completed_by": person, "result": results,
                 "was_cancelled": skipped, "ground_truth": False, "created_at": "2026-11-26T09:59:00.000000Z",
-                "updated_at": at, "draft_created_at": None, "lead_time": 4.288, "prediction": {},
+                "updated_at": at, "draft_created_at": None, "lead_time": 4.288,
+                "prediction": next(iter(task["predictions"]), {}),
                 "result_count": len(results), "task": task["id"], "project": 1, "parent_prediction": None,
             }
         )  # fmt: skip

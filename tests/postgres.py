@@ -61,7 +61,19 @@ def _started() -> Path:
         "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync"
     ).wait()
     # Nothing here has to outlive a power cut.
-    server = _run("postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off")
+    server = _run(
+        "postgres",
+        "-D",
+        data,
+        "-k",
+        folder,
+        "-c",
+        "listen_addresses=",
+        "-c",
+        "fsync=off",
+        "-c",
+        "full_page_writes=off",
+    )
     atexit.register(_stop, server)
     _wait_for(server, folder)
     return folder

@@ -62,14 +62,15 @@ def test_results_name_the_tags_and_labels_of_the_configuration(corpus: Corpus, t
 def test_annotators_can_keep_drop_or_be_unsure_and_say_why(corpus: Corpus, tmp_path: Path) -> None:
     export_label_studio(corpus, tmp_path / "out")
     view = ElementTree.parse(tmp_path / "out" / "labeling_config.xml").getroot()
-    choices, reason = view.find("Choices"), view.find("TextArea")
+    choices, reason = view.find("Choices"), view.find("View/TextArea")
     assert choices is not None
     assert reason is not None
     assert (choices.get("name"), choices.get("toName")) == ("outcome", "image")
     assert [choice.get("value") for choice in choices] == ["keep", "drop", "unsure"]
-    assert (reason.get("name"), reason.get("whenTagName"), reason.get("required")) == (
-        "reason", "outcome", "true",
-    )  # fmt: skip
+    assert (reason.get("name"), reason.get("required")) == ("reason", "true")
+    hidden = view.find("View")
+    assert hidden is not None
+    assert (hidden.get("whenTagName"), hidden.get("whenChoiceValue")) == ("outcome", "drop")
 
 
 def test_a_folder_that_is_not_empty_is_refused(corpus: Corpus, tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
 from browser import CHROMIUM
 from builders import make_corpus
-from playwright.sync_api import Browser, Page, sync_playwright
 from served import Served, served
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -31,6 +31,7 @@ def review(
 judgements = st.lists(st.tuples(*[st.sampled_from(["keep", "drop", "unsure"])] * 2), max_size=40)
 
 
+@settings(max_examples=300)
 @given(judgements)
 def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     found = cohens_kappa(pairs)

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import make_corpus
-from served import Served, Visitor, served
 
+from builders import make_corpus
 from mmrad.corpus import Corpus
 from mmrad.review.criteria import Criteria
 from mmrad.review.store.store import Store
+from served import Served, Visitor, served
 
 SAMPLE = "made/part/test/001"
 REGION = {"box": [10, 20, 40, 50], "label": "scratch", "mask": None}
-TEXT = "<think>There is a scratch at [10, 20, 40, 50].</think><answer>Yes. {'bbox_2d': [10, 20, 40, 50], 'label': 'scratch'}</answer>"
+TEXT = (
+    "<think>There is a scratch at [10, 20, 40, 50].</think>"
+    "<answer>Yes. {'bbox_2d': [10, 20, 40, 50], 'label': 'scratch'}</answer>"
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,12 @@ def test_what_the_desk_is_told(ann: Visitor) -> None:
     assert told["labels"] == ["scratch"]
     assert (told["status"], told["seen"], told["blind"], told["history"]) == ("open", 0, False, [])
     [text] = told["texts"]
-    assert (text["teacher"], text["text"], text["view_wh"], text["review"]) == ("scripted", TEXT, [84, 56], None)
+    assert (text["teacher"], text["text"], text["view_wh"], text["review"]) == (
+        "scripted",
+        TEXT,
+        [84, 56],
+        None,
+    )
     for address in (told["image"], *told["references"]):
         assert ann.get(address.lstrip("/")).headers["Content-Type"] == "image/png"
     assert told["mask"] is None and ann.get("mask", params={"id": SAMPLE}).status_code == 404
@@ -124,7 +132,9 @@ def test_a_part_of_the_samples(ann: Visitor) -> None:
     assert ann.get("api/samples").json()["facets"]["label"] == {"scratch": 6}
 
 
-@pytest.mark.parametrize("query", ["criteria={", 'criteria={"x":1}', "offset=-1", "limit=0", "limit=501", "offset=x"])
+@pytest.mark.parametrize(
+    "query", ["criteria={", 'criteria={"x":1}', "offset=-1", "limit=0", "limit=501", "offset=x"]
+)
 def test_criteria_that_are_none(ann: Visitor, query: str) -> None:
     answer = ann.get(f"api/samples?{query}")
     assert answer.status_code == 400 and list(answer.json()) == ["error"]
@@ -198,7 +208,15 @@ FAR = {"box": [0, 0, 85, 56], "label": "x", "mask": None}
         ({"reviewer": "bob"}, "reviewer"),
         ({"text": {"teacher": "scripted"}}, "text.before"),
         (
-            {"text": {"teacher": "scripted", "before": "other", "good": True, "after": None, "view_wh": [84, 56]}},
+            {
+                "text": {
+                    "teacher": "scripted",
+                    "before": "other",
+                    "good": True,
+                    "after": None,
+                    "view_wh": [84, 56],
+                }
+            },
             "another than the teacher's",
         ),
         (
@@ -206,7 +224,15 @@ FAR = {"box": [0, 0, 85, 56], "label": "x", "mask": None}
             "another than the teacher's",
         ),
         (
-            {"text": {"teacher": "scripted", "before": TEXT, "good": True, "after": None, "view_wh": [0, 56]}},
+            {
+                "text": {
+                    "teacher": "scripted",
+                    "before": TEXT,
+                    "good": True,
+                    "after": None,
+                    "view_wh": [0, 56],
+                }
+            },
             "text.view_wh.0",
         ),
     ],
@@ -222,7 +248,9 @@ def test_what_is_not_acceptable_is_told_and_not_stored(
     assert SAMPLE not in Corpus(folder).reviews
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"a"', b'{"id": "\\ud800"}', b"\xff\xfe", b"[" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'"a"', b'{"id": "\\ud800"}', b"\xff\xfe", b"[" * 5000]
+)
 def test_bodies_that_are_no_decision(ann: Visitor, body: bytes) -> None:
     headers = {"X-CSRF-Token": ann.csrf, "Content-Type": "application/json"}
     for address in ("api/reviews", "api/verify", "api/segment"):

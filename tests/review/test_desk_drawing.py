@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desking import Desk, reviews_of
 from PIL import Image
 from playwright.sync_api import Page, expect
+
+from desking import Desk, reviews_of
+from mmrad.box import Box
 from reviewed import DEEP, GOOD, PART, TURNED, WIDE, reviewed_corpus
 from served import Served, served
-
-from mmrad.box import Box
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,10 @@ def test_labels_are_completed_from_those_of_the_category(desk: Desk) -> None:
     wanted = options.all_inner_texts()[-1]
     field.fill(wanted[1:3].upper())
     expect(options.filter(has_text=wanted)).to_be_visible()
-    while field.get_attribute("aria-activedescendant") is None or not desk.page.locator(
-        f"#{field.get_attribute('aria-activedescendant')}", has_text=wanted
-    ).count():
+    while (
+        field.get_attribute("aria-activedescendant") is None
+        or not desk.page.locator(f"#{field.get_attribute('aria-activedescendant')}", has_text=wanted).count()
+    ):
         field.press("ArrowDown")
     field.press("Enter")
     expect(desk.page.locator(".desk-box text")).to_have_text(f"1 {wanted}")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from playwright.sync_api import Browser, Page, Route
 
 import mmrad.review
@@ -53,7 +52,9 @@ def js(page: Page, steps: str, value: Any = None) -> Any:
 
 side = st.integers(1, 3000)
 points = st.tuples(st.floats(-100, 3100), st.floats(-100, 3100))
-in_page = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_page = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @in_page
@@ -105,9 +106,7 @@ def test_zooming_keeps_what_is_under_the_pointer(
         const next = zoomed(view, [800, 600], given.size, given.scale, given.start);
         const back = toScreen(next, toImage(next, given.point));
         return { before: toImage(view, given.start), after: toImage(next, given.start), back, next };"""
-    found = js(
-        page, steps, {"point": list(point), "scale": scale, "start": list(start), "size": list(size)}
-    )
+    found = js(page, steps, {"point": list(point), "scale": scale, "start": list(start), "size": list(size)})
     assert found["back"] == pytest.approx(list(point), abs=1e-6)
     low, high = found["next"]["x"], found["next"]["x"] + size[0] * found["next"]["scale"]
     assert high >= 47 and low <= 753  # the picture cannot get lost
@@ -145,7 +144,10 @@ def test_a_moved_box_loses_its_mask_and_a_relabelled_one_keeps_it(page: Page) ->
 
 def test_a_box_of_raw_data_between_pixels_becomes_whole_only_when_it_is_changed(page: Page) -> None:
     odd = [{"box": [10.4, 10.6, 30.5, 20.2], "label": "scratch", "mask": None}]
-    assert edited(page, "editor.select(keys[0]); editor.relabel(keys[0], 'dent');", odd)[0]["box"] == odd[0]["box"]
+    assert (
+        edited(page, "editor.select(keys[0]); editor.relabel(keys[0], 'dent');", odd)[0]["box"]
+        == odd[0]["box"]
+    )
     for step in ("editor.move([1, 1])", "editor.resize('e', [1, 0])", "editor.split(0, 20)"):
         for region in edited(page, f"editor.select(keys[0]); {step};", odd):
             assert all(value == int(value) for value in region["box"])
@@ -183,7 +185,11 @@ def test_undo_goes_back_step_by_step_and_redo_forth(page: Page) -> None:
 
 
 @in_page
-@given(steps=st.lists(st.sampled_from(["add", "move", "remove", "merge", "split", "relabel", "markAll"]), max_size=12))
+@given(
+    steps=st.lists(
+        st.sampled_from(["add", "move", "remove", "merge", "split", "relabel", "markAll"]), max_size=12
+    )
+)
 def test_everything_can_be_undone_and_done_again(page: Page, steps: list[str]) -> None:
     script = """const { Editor } = await load("editor"); const editor = new Editor(sampleOf(given.regions));
         const acts = { add: () => editor.add([1, 2, 9, 9], "new"), move: () => editor.move([3, -2]), remove: () => editor.remove(),

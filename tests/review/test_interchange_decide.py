@@ -17,7 +17,7 @@ from mmrad.errors import UsageError
 from mmrad.image import encode_png
 from mmrad.review.store import Ledger, Store
 from mmrad.sample import Region, Sample
-from reviewed import TURNED, WIDE, reviewed_corpus
+from reviewed import GOOD, TURNED, WIDE, reviewed_corpus
 
 
 @pytest.fixture
@@ -132,7 +132,29 @@ def test_all_work_of_one_person_on_a_task_is_taken_in_its_order(corpus: Corpus, 
     there.edit(WIDE, moved(9, 0), at="2026-11-26T10:30:00Z")  # Label Studio may list the latest first
     there.edit(WIDE, moved(4, 0), at="2026-11-26T10:00:00Z")
     taken(corpus, "label-studio", there.file())
-    assert regions_now(corpus, WIDE)[0].box.x1 == sample_of(corpus, WIDE).regions[0].box.x1 + 9
+    was = sample_of(corpus, WIDE).regions[0].box.x1
+    assert [one.after[0].box.x1 - was for one in read_reviews(corpus.path)[WIDE]] == [4, 9]
+
+
+def test_an_older_file_that_comes_later_changes_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    there = Cvat(corpus, tmp_path / "there")
+    there.edit(WIDE, moved(7, 0), outcome="keep")
+    older = there.file()
+    there.at("2026-11-26 13:00:00+02:00")
+    there.edit(WIDE, moved(-2, 0), outcome="keep")
+    taken(corpus, "cvat", there.file())
+    assert taken(corpus, "cvat", older).known == 1
+    assert regions_now(corpus, WIDE)[0].box.x1 == sample_of(corpus, WIDE).regions[0].box.x1 + 5
+
+
+def test_the_same_work_in_a_later_file_is_no_new_review(corpus: Corpus, tmp_path: Path) -> None:
+    there = Cvat(corpus, tmp_path / "there")
+    there.edit(WIDE, moved(7, 0), outcome="keep")
+    there.edit(TURNED, outcome="drop", reason="blurred")
+    taken(corpus, "cvat", there.file())
+    there.at("2026-11-26 13:00:00+02:00")
+    assert taken(corpus, "cvat", there.file()).known == 2
+    assert sum(map(len, read_reviews(corpus.path).values())) == 2
 
 
 @pytest.mark.parametrize("tool", [LabelStudio, Cvat, Coco])
@@ -151,11 +173,25 @@ def test_a_decision_made_here_since_is_not_undone(
         assert taken(corpus, there.tool, there.file()).refused == []
 
 
-def test_an_annotation_older_than_a_decision_here_is_refused(corpus: Corpus, tmp_path: Path) -> None:
-    there = LabelStudio(corpus, tmp_path / "there")
+@pytest.mark.parametrize("tool", [LabelStudio, Cvat])
+def test_an_annotation_older_than_a_decision_here_is_refused(
+    corpus: Corpus, tmp_path: Path, tool: type[Elsewhere]
+) -> None:
+    there = tool(corpus, tmp_path / "there")
     here(corpus, WIDE, AFTER)
     there.edit(WIDE, moved(9, 0))
-    assert "eve decided" in taken(corpus, "label-studio", there.file()).refused[0]
+    assert "eve decided" in taken(corpus, there.tool, there.file()).refused[0]
+
+
+def test_later_work_on_what_it_was_before_a_decision_here_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    """Label Studio tells what the person began with."""
+    there = LabelStudio(corpus, tmp_path / "there")
+    here(corpus, WIDE, BEFORE)
+    made = here(corpus, GOOD, BEFORE)
+    there.edit(WIDE, moved(9, 0))
+    there.edit(GOOD, drawn("dent", 5, 5, 50, 50))  # which was normal, and so had no prediction
+    assert len(taken(corpus, "label-studio", there.file()).refused) == 2
+    assert regions_now(corpus, GOOD) == made.after
 
 
 def test_work_on_what_was_decided_here_before_is_taken(corpus: Corpus, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mmrad.review.interchange.label_studio import read_label_studio
 from mmrad.sample import Region
 
 SIZE_WH = (1000, 400)
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def result(kind: str = "rectanglelabels", label: str = "scratch", **value: Any) -> dict[str, Any]:
@@ -74,6 +75,27 @@ def test_an_annotation_of_label_studio_tells_who_when_and_how_long() -> None:
     assert label_studio(completed_by={"id": 3, "email": "ann@example.org"}).person == "3"
 
 
+def test_an_export_of_label_studio_1_23_is_read() -> None:
+    """Made by hand in its page: submitted as it was, a box drawn, dropped, unsure, skipped, not opened."""
+    found = list(read_label_studio("x.json", (GOLDEN / "label_studio.json").read_bytes()))
+    assert [one.finished for one in found] == [True, True, True, True, False, False]
+    assert all(one.problem == "" for one in found)
+    wide, turned, deep, good, _, _ = found
+    assert (
+        wide.regions
+        == wide.shown
+        == [
+            Region(Box(40, 30, 200, 70), "<script>alert(1)</script>"),
+            Region(Box(260, 100, 300, 130), "dent"),
+        ]
+    )
+    assert turned.size_wh == (300, 480)
+    assert turned.regions[1:] == [Region(Box(150, 48, 240, 96), "scratch")]
+    assert turned.regions[:1] == turned.shown
+    assert (deep.outcome, deep.reason) == ("drop", "out of focus")
+    assert (good.outcome, good.regions, good.shown, good.size_wh) == ("unsure", [], [], None)
+
+
 def test_skipped_tasks_and_predictions_are_no_annotations() -> None:
     assert label_studio(result(), was_cancelled=True).finished is False
     task = {"data": {"sample_id": "s"}, "annotations": [], "predictions": [{"result": [result()]}]}
@@ -105,12 +127,20 @@ def test_polygons_of_label_studio_become_the_boxes_around_them() -> None:
         (result(x=10, y=10, width=0, height=10), "not a box with an area"),
         (result(x=10, y=None, width=3, height=10), "not as its format has it"),
         (result(x=1e999, y=1, width=3, height=10), "not a box with an area"),
+        ({}, "not as its format has it"),
         ({"type": "choices", "from_name": "outcome", "value": {"choices": ["perhaps"]}}, "unknown outcome"),
         ({"type": "choices", "from_name": "outcome", "value": {"choices": ["keep", "drop"]}}, "one value"),
     ],
 )
 def test_what_label_studio_says_and_cannot_be_taken_is_told(bad: dict[str, Any], said: str) -> None:
     assert said in label_studio(result(), bad).problem
+
+
+def test_what_somebody_began_with_is_told_or_not() -> None:
+    assert label_studio(result()).shown == []  # the task had no prediction
+    began = {"id": 3, "result": [result(label="dent")]}
+    assert label_studio(result(), prediction=began).shown == [Region(Box(100, 40, 350, 160), "dent")]
+    assert "not as its format has it" in label_studio(result(), prediction=3).problem
 
 
 def test_two_sizes_of_one_image_are_refused() -> None:

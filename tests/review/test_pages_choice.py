@@ -48,8 +48,13 @@ def test_everything_needs_no_query() -> None:
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("colour=red", "colour"), ("smallest=-3", "smallest"), ("statuses=fine", "statuses"), ("anomalous=perhaps", "anomalous")],
-)  # fmt: skip
+    [
+        ("colour=red", "colour"),
+        ("smallest=-3", "smallest"),
+        ("statuses=fine", "statuses"),
+        ("anomalous=perhaps", "anomalous"),
+    ],
+)
 def test_an_address_that_asks_for_nonsense_is_refused(query: str, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         from_query(QueryParams(query))
@@ -64,7 +69,10 @@ def test_an_address_that_asks_for_nonsense_is_refused(query: str, named: str) ->
         (Criteria(failed_checks=("iou",), anomalous=True), "Text fails iou, anomalous"),
         (Criteria(run="model", verdicts=("missed",)), "Missed by model"),
         (Criteria(run="model", order="uncertain"), "Everything, least certain of model first"),
-        (Criteria(statuses=("keep",), smallest=8, search="part/0"), "Kept, a region of at most 8 px, “part/0”"),
+        (
+            Criteria(statuses=("keep",), smallest=8, search="part/0"),
+            "Kept, a region of at most 8 px, “part/0”",
+        ),
     ],
 )
 def test_a_title_says_what_was_chosen(criteria: Criteria, title: str) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+
 from accessible import violations
 from browser import needs_browser
-from playwright.sync_api import Browser, Locator, Page, expect
-from reviewed import SCRIPT, WIDE, made_runs, reviewed_corpus
-from served import Served, served
-
 from mmrad.corpus import Corpus
 from mmrad.corpus.reviews import Review
 from mmrad.review.criteria import Criteria
 from mmrad.review.index import SampleIndex
 from mmrad.review.store import Store
+from reviewed import SCRIPT, WIDE, made_runs, reviewed_corpus
+from served import Served, served
 
 pytestmark = needs_browser
 
@@ -79,7 +78,9 @@ def test_a_queue_is_made_of_a_suggestion(running: Served, store: Store, corpus: 
     assert {task.sample_id for task in tasks} <= {corpus.samples[row].id for row in disagreeing}
 
 
-def test_a_choice_is_counted_and_called_by_its_name(running: Served, store: Store, corpus: Corpus, page: Page) -> None:
+def test_a_choice_is_counted_and_called_by_its_name(
+    running: Served, store: Store, corpus: Corpus, page: Page
+) -> None:
     cables = [sample for sample in corpus.samples if sample.category == "cable"]
     normal = [sample for sample in cables if not sample.anomalous]
     page.goto(running.url)
@@ -101,11 +102,15 @@ def test_progress_is_shown_and_one_goes_on(running: Served, store: Store, corpus
     ids = [sample.id for sample in corpus.samples[:4]]
     queue = store.add_queue("Four", Criteria(), ids, by="ann")
     regions = corpus.samples[0].regions
-    review = Review("0" * 8, ids[0], "ann", "2026-11-26T09:00:00+00:00", 4.0, 1, False, 1, "keep", "", regions, regions)
+    review = Review(
+        "0" * 8, ids[0], "ann", "2026-11-26T09:00:00+00:00", 4.0, 1, False, 1, "keep", "", regions, regions
+    )
     store.add_review(review, queue.key)
     page.goto(running.url)
     expect(row_of(page, "Four").get_by_role("img", name="25% done")).to_be_visible()
-    expect(row_of(page, "Four").get_by_role("cell")).to_have_text(["25%", "4", "1", "0", "1", "3", re.compile("Go on")])
+    expect(row_of(page, "Four").get_by_role("cell")).to_have_text(
+        ["25%", "4", "1", "0", "1", "3", re.compile("Go on")]
+    )
     expect(page.get_by_text("in all")).to_be_visible()
     row_of(page, "Four").get_by_role("link", name="Go on: Four").click()
     page.wait_for_url("**/queue/four")
@@ -133,7 +138,12 @@ def test_queues_are_assigned_and_removed(running: Served, store: Store, corpus: 
 
 def test_labels_stay_text_wherever_they_are_shown(running: Served, store: Store, page: Page) -> None:
     opened: list[str] = []
-    page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     store.add_queue(SCRIPT, Criteria(), [WIDE], by="ann")
     page.goto(running.url)
     expect(page.get_by_role("rowheader", name=SCRIPT)).to_be_visible()
@@ -146,7 +156,9 @@ def test_labels_stay_text_wherever_they_are_shown(running: Served, store: Store,
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_pages_are_accessible(running: Served, store: Store, corpus: Corpus, browser: Browser, colours: str) -> None:
+def test_pages_are_accessible(
+    running: Served, store: Store, corpus: Corpus, browser: Browser, colours: str
+) -> None:
     store.add_queue("Some", Criteria(), [sample.id for sample in corpus.samples[:5]], needed=2, by="ann")
     context = browser.new_context(color_scheme=colours, reduced_motion="reduce")  # type: ignore[arg-type]
     page = context.new_page()

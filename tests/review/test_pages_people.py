@@ -7,19 +7,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Page, expect
+
 from accessible import violations
 from browser import needs_browser
-from playwright.sync_api import Page, expect
-from reviewed import PART, TURNED, reviewed_corpus
-from served import Served, served
-
 from mmrad.box import Box
-from mmrad.corpus import Corpus
 from mmrad.corpus.reviews import Outcome, Review, read_reviews
 from mmrad.review.criteria import Criteria
 from mmrad.review.records import Role
 from mmrad.review.store import Store
 from mmrad.sample import Region, Sample
+from reviewed import PART, TURNED, reviewed_corpus
+from served import Served, served
 
 pytestmark = needs_browser
 
@@ -48,7 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return corpus.path
 
 
-def blind(sample: Sample, reviewer: str, outcome: Outcome, after: tuple[Region, ...], reason: str = "") -> Review:
+def blind(
+    sample: Sample, reviewer: str, outcome: Outcome, after: tuple[Region, ...], reason: str = ""
+) -> Review:
     at = "2026-11-26T09:00:00+00:00"
     return Review(
         str(uuid4()), sample.id, reviewer, at, 4.0, 1, True, 2, outcome, reason, sample.regions, after
@@ -73,7 +74,7 @@ def test_a_viewer_sees_no_controls(running: Served, page: Page) -> None:
     log_in(page, running, "eve")
     expect(page.get_by_role("rowheader", name="Twice")).to_be_visible()
     for control in ("link", "Start"), ("link", "Go on"), ("button", "More for"), ("button", "Choose samples"):
-        expect(page.get_by_role(control[0], name=control[1])).to_have_count(0)  # type: ignore[arg-type]
+        expect(page.get_by_role(control[0], name=control[1])).to_have_count(0)
     places = page.get_by_role("navigation", name="Pages").get_by_role("link").all_inner_texts()
     assert places == ["Queues", "Explore", "Statistics", "People"]
     page.goto(running.url + "/explore")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browser import needs_browser
 from playwright.sync_api import Page, expect
-from reviewed import made_runs, reviewed_corpus
-from served import Served, served
 
+from browser import needs_browser
 from mmrad.bench.run import Run
 from mmrad.sample import Sample, Verdict
+from reviewed import made_runs, reviewed_corpus
+from served import Served, served
 
 pytestmark = needs_browser
 

@@ -177,7 +177,10 @@ def test_without_a_session_programs_are_told_and_people_led_to_the_login(store: 
     client.cookies.clear()
     assert client.get("/api/sample?id=1").json() == {"error": "log in first"}
     page = client.get("/explore?a=b&c=d", headers={"Accept": "text/html"}, follow_redirects=False)
-    assert (page.status_code, page.headers["Location"]) == (303, "/mmrad/login?next=%2Fexplore%3Fa%3Db%26c%3Dd")
+    assert (page.status_code, page.headers["Location"]) == (
+        303,
+        "/mmrad/login?next=%2Fexplore%3Fa%3Db%26c%3Dd",
+    )
     assert client.post("/", headers={"Accept": "text/html"}).status_code == 401
     client.cookies.set(COOKIE, "made-up")
     assert client.get("/").status_code == 401

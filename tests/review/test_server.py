@@ -14,13 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Page
+
 from browser import needs_browser
 from builders import make_corpus
-from playwright.sync_api import Page
+from mmrad.corpus import Corpus
 from proxies import proxied
 from served import PASSWORD, Served, Visitor, add_people, served
-
-from mmrad.corpus import Corpus
 
 SAMPLE = "made/part/test/001"
 
@@ -48,7 +48,10 @@ def decision(sample_id: str = SAMPLE, **changes: Any) -> dict[str, Any]:
 
 def test_logging_in_and_out(office: Served) -> None:
     with Visitor(office.url) as ann:
-        assert ann.get("explore", headers={"Accept": "text/html"}).headers["Location"] == "/login?next=%2Fexplore"
+        assert (
+            ann.get("explore", headers={"Accept": "text/html"}).headers["Location"]
+            == "/login?next=%2Fexplore"
+        )
         page = ann.get("login")
         assert "script" not in page.text.lower()
         assert re.search(r"style-src 'nonce-[\w-]+'", page.headers["Content-Security-Policy"])
@@ -71,7 +74,7 @@ def test_logging_in_and_out(office: Served) -> None:
 
 def test_a_login_tells_nothing_of_names(office: Served) -> None:
     with Visitor(office.url) as visitor:
-        wrong = [visitor.log_in(name, "wrong password")  for name in ("bob", "nobody", "<script>", "\x00", "")]
+        wrong = [visitor.log_in(name, "wrong password") for name in ("bob", "nobody", "<script>", "\x00", "")]
         assert {answer.status_code for answer in wrong} == {401}
         texts = {re.sub(r'value="[^"]*"', "", answer.text) for answer in wrong[:2]}
         plain = {re.sub(r"nonce(-|=\")[\w-]+", "", text) for text in texts}
@@ -87,7 +90,9 @@ def test_a_form_of_another_site_does_not_log_in(office: Served) -> None:
     own = httpx.post(f"{office.url}/login", data={**fields, "token": "known"}, cookies=cookie)
     assert own.status_code == 303
     foreign = {"Origin": "http://evil.example"}
-    refused = httpx.post(f"{office.url}/login", data={**fields, "token": "known"}, cookies=cookie, headers=foreign)
+    refused = httpx.post(
+        f"{office.url}/login", data={**fields, "token": "known"}, cookies=cookie, headers=foreign
+    )
     assert refused.status_code == 403
 
 
@@ -126,7 +131,9 @@ walk(app.routes, "")
 print(json.dumps(found))
 """
 
-PUBLIC = re.compile(r"/login|/favicon\.ico|/_nicegui/[\d.]+/(static|libraries|components|resources|esm)(/.*)?")
+PUBLIC = re.compile(
+    r"/login|/favicon\.ico|/_nicegui/[\d.]+/(static|libraries|components|resources|esm)(/.*)?"
+)
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +299,11 @@ def test_beyond_this_machine(peopled: Path) -> None:
 
 
 def test_forwarded_headers_are_not_believed_without_a_proxy(office: Served) -> None:
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example"}
+    headers = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Forwarded-Host": "evil.example",
+    }
     page = httpx.get(f"{office.url}/login", headers=headers)
     assert "Strict-Transport-Security" not in page.headers and "evil" not in page.text
     with Visitor(office.url, "ann") as ann:

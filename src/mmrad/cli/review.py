@@ -40,9 +40,7 @@ def review(
     reviewer: Annotated[
         str, typer.Option(help="Your name in reviews, while nobody has to log in.")
     ] = "local",
-    prefix: Annotated[
-        str, typer.Option(help="Path under which a reverse proxy shows it, as /mmrad.")
-    ] = "",
+    prefix: Annotated[str, typer.Option(help="Path under which a reverse proxy shows it, as /mmrad.")] = "",
     behind_proxy: Annotated[
         bool,
         typer.Option("--behind-proxy", help="A reverse proxy with TLS stands before it (docs/deploy.md)."),
@@ -68,7 +66,11 @@ def review(
 
 def database_url(corpus: Path, given: str | None) -> str:
     """The database of a corpus: the one that was given, or the file beside the corpus."""
-    return given or f"sqlite:///{(corpus / 'review.sqlite3').resolve()}"
+    with web_extra():
+        from sqlalchemy import URL
+
+    path = (corpus / "review.sqlite3").resolve()
+    return given or URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def start(
@@ -99,10 +101,10 @@ def start(
 
 def _path(prefix: str) -> str:
     """A prefix as `/mmrad`, or empty for the root."""
-    path = prefix.strip("/")
-    if not re.fullmatch(r"[\w.~/-]*", path, re.ASCII) or "//" in path:
-        raise UsageError(f"--prefix {prefix}: letters, digits and . _ ~ - between slashes are possible")
-    return f"/{path}" if path else ""
+    path = prefix.rstrip("/")
+    if not re.fullmatch(r"(/\w[\w.~-]*)*", path, re.ASCII):
+        raise UsageError(f"--prefix {prefix}: write it as /mmrad, of letters, digits and . _ ~ -")
+    return path
 
 
 @contextmanager

@@ -116,12 +116,15 @@ def _config(labels: list[str]) -> str:
     )
     for label in labels:
         ElementTree.SubElement(rectangles, "Label", value=label)
-    choices = ElementTree.SubElement(view, "Choices", name="outcome", toName=_IMAGE, choice="single")
+    choices = ElementTree.SubElement(
+        view, "Choices", name="outcome", toName=_IMAGE, choice="single", showInline="true"
+    )
     for outcome in get_args(Outcome):
         ElementTree.SubElement(choices, "Choice", value=outcome)
     when_dropped = {"visibleWhen": "choice-selected", "whenTagName": "outcome", "whenChoiceValue": "drop"}
     ElementTree.SubElement(
-        view, "TextArea", when_dropped, name="reason", toName=_IMAGE, maxSubmissions="1", required="true"
-    )
+        ElementTree.SubElement(view, "View", when_dropped),
+        "TextArea", name="reason", toName=_IMAGE, maxSubmissions="1", required="true", placeholder="Why?",
+    )  # fmt: skip
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"

@@ -29,6 +29,8 @@ class Criteria(BaseModel):
         teachers_disagree: Whether the texts of two teachers say different things.
         run: Name of a run, for `verdicts` and the order `uncertain`.
         verdicts: How that run judged it.
+        against: Name of another run, for `against_verdicts`.
+        against_verdicts: How that one judged it.
         runs_disagree: Whether two runs judge it differently.
         statuses: How it stands in the review.
         smallest: Shortest side of its smallest region in pixels is at most this.
@@ -49,6 +51,8 @@ class Criteria(BaseModel):
     teachers_disagree: bool = False
     run: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    against: str | None = None
+    against_verdicts: tuple[Verdict, ...] = ()
     runs_disagree: bool = False
     statuses: tuple[Status, ...] = ()
     smallest: float | None = Field(default=None, gt=0)

@@ -134,9 +134,7 @@ def regions_of(
     return tuple(_region(number, region, shown, size_wh) for number, region in enumerate(sent, 1))
 
 
-def _region(
-    number: int, sent: SentRegion, shown: Collection[Region], size_wh: tuple[int, int]
-) -> Region:
+def _region(number: int, sent: SentRegion, shown: Collection[Region], size_wh: tuple[int, int]) -> Region:
     for known in shown:
         if (known.box.xyxy, known.label, known.mask) == (sent.box, sent.label, sent.mask):
             return known
@@ -160,7 +158,9 @@ def whole_box(box: Sequence[float], size_wh: tuple[int, int], name: str) -> Box:
     if any(value != int(value) for value in box):
         raise UsageError(f"{name}: its box {list(box)} is not in whole pixels")
     if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
-        raise UsageError(f"{name}: its box {list(box)} is empty or not inside the image of {width} x {height}")
+        raise UsageError(
+            f"{name}: its box {list(box)} is empty or not inside the image of {width} x {height}"
+        )
     return Box(*map(int, box))
 
 

@@ -147,7 +147,9 @@ class DeskService:
             of_track = tuple(r for r in self._ledger.history(sample.id) if r.track == seat.track)
             raise ConflictError(sample.id, of_track)
         if self._ledger.standing(sample.id).blind and not (seat.blind or seat.person.role is Role.ADMIN):
-            raise ForbiddenError("people review this sample without seeing each other; only an admin may settle it")
+            raise ForbiddenError(
+                "people review this sample without seeing each other; only an admin may settle it"
+            )
 
     def _review(self, decision: Decision, sample: Sample, seat: Seat) -> Review:
         if decision.outcome == "drop" and not decision.reason:
@@ -242,5 +244,7 @@ def _text_json(text: Reasoning, history: Sequence[Review]) -> Json:
         "view_wh": list(text.view_wh),
         "verified": text.verified,
         "checks": text.checks,
-        "review": last and last.text and {"good": last.text.good, "after": last.text.after, "by": last.reviewer},
+        "review": last
+        and last.text
+        and {"good": last.text.good, "after": last.text.after, "by": last.reviewer},
     }

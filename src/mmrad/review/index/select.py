@@ -82,6 +82,8 @@ class Selection:
             yield "search", found.to_numpy(zero_copy_only=False)
         if criteria.teachers_disagree:
             yield "teachers_disagree", signals.teachers_disagreeing()
+        if criteria.against_verdicts:
+            yield "against", signals.judgements(criteria.against).judged.having(criteria.against_verdicts)
         if criteria.runs_disagree:
             yield "runs_disagree", signals.runs_disagreeing()
 

@@ -30,6 +30,7 @@ class Annotation:
         finished: Whether the person was done with the image; None where the file does not tell.
         size_wh: Width and height of the image in the tool; None where the file does not tell.
         regions: The places, in whole pixels of the image.
+        shown: The places that the person began with; None where the file does not tell.
         outcome: The decision.
         reason: Why.
         at: When, in UTC; None where the file does not tell.
@@ -45,6 +46,7 @@ class Annotation:
     finished: bool | None = None
     size_wh: tuple[int, int] | None = None
     regions: list[Region] = field(default_factory=list)
+    shown: list[Region] | None = None
     outcome: Outcome = "keep"
     reason: str = ""
     at: datetime | None = None

@@ -63,7 +63,7 @@ def decide(
         return "known"
     before = _current(sample, history)
     after = _settled(annotation.regions, before)
-    past = not blind and after != before and _is_past(annotation, history, reviewer)
+    past = not blind and after != before and _is_past(annotation, before, history, reviewer)
     if not (annotation.finished or finished) and (after == before or not after or past):
         return "open"
     if not blind:
@@ -137,11 +137,16 @@ def _near(one: Region, other: Region) -> bool:
     return all(abs(ours - theirs) <= NEAR for ours, theirs in corners)
 
 
-def _is_past(annotation: Annotation, history: Sequence[Review], reviewer: str) -> bool:
-    """Whether the annotation is how the sample was before another person's review."""
+def _is_past(annotation: Annotation, now: Regions, history: Sequence[Review], reviewer: str) -> bool:
+    """Whether the annotation goes on from how the sample was before another person's review.
+
+    Where the file does not tell what it goes on from, it is seen only of one that changes nothing of that.
+    """
     counting = standing(history).counting
     if annotation.outcome != "keep" or not counting or counting[-1].reviewer == reviewer:
         return False
+    if annotation.shown is not None:
+        return _settled(annotation.shown, now) != now
     states = [state for review in counting for state in (review.before, review.after)]
     return any(_settled(annotation.regions, state) == state for state in states)
 

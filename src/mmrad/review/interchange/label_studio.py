@@ -11,6 +11,7 @@ from typing import Any
 from mmrad.errors import DataError
 from mmrad.review.interchange.annotated import UNREADABLE, Annotation, base_name, moment, problem_of
 from mmrad.review.interchange.documents import parse_json
+from mmrad.sample import Region
 from mmrad.sources.polygons import rotated_corners
 
 
@@ -37,7 +38,7 @@ def read_label_studio(name: str, content: bytes) -> Iterator[Annotation]:
         if not done:
             yield Annotation(where, **about, finished=False)
         for annotation in done:
-            yield _annotation(Annotation(where, **about, finished=True), annotation)
+            yield _annotation(Annotation(where, **about, finished=True), annotation, task)
 
 
 def _is_task(task: Any) -> bool:
@@ -49,7 +50,7 @@ def _is_task(task: Any) -> bool:
     )
 
 
-def _annotation(found: Annotation, annotation: dict[str, Any]) -> Annotation:
+def _annotation(found: Annotation, annotation: dict[str, Any], task: dict[str, Any]) -> Annotation:
     person = annotation.get("completed_by")
     if isinstance(person, dict):
         person = person.get("id")
@@ -68,9 +69,19 @@ def _annotation(found: Annotation, annotation: dict[str, Any]) -> Annotation:
                 case _:
                     _place(found, result)
         found.decide(outcome, reason)
+        found.shown = _shown(annotation, task)
     except UNREADABLE as error:
         found.problem = problem_of(error)
     return found
+
+
+def _shown(annotation: dict[str, Any], task: dict[str, Any]) -> list[Region] | None:
+    """The places that the annotation began with: those of a prediction, or none where there was none."""
+    prediction = annotation.get("prediction") or {}
+    began = Annotation("")
+    for result in prediction.get("result", ()):
+        _place(began, result)
+    return began.regions if prediction or not task.get("predictions") else None
 
 
 def _place(found: Annotation, result: dict[str, Any]) -> None:

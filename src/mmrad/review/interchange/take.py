@@ -194,7 +194,7 @@ def _matched(
     by_file = _by_file(corpus.samples)
     for annotation in annotations:
         said = annotation.sample_id
-        sample = by_file.get(annotation.image) if said is None else by_id.get(said)
+        sample = by_file.get(annotation.image) if said is None else by_id.get(str(said))
         if sample:
             yield annotation, sample
         else:

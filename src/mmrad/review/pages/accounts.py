@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 
 from mmrad.review.pages.parts import box, button, card, cell, dialog, row, table, text, told
 from mmrad.review.pages.shell import require
@@ -33,7 +34,7 @@ class Accounts:
 
     async def refresh(self) -> None:
         """Show the accounts as they are now."""
-        users = await run.io_bound(self.store.users)
+        users = await run_in_threadpool(self.store.users)
         self.place.clear()
         with self.place:
             if not self.application.access.accounts:
@@ -49,7 +50,9 @@ class Accounts:
             with cell():
                 roles = {role: str(role) for role in Role}
                 choice = ui.select(roles, value=user.role).props(f'aria-label="Role of {user.name}"')
-                choice.on_value_change(told(lambda event: self._change(self.store.set_role, user.name, event.value)))
+                choice.on_value_change(
+                    told(lambda event: self._change(self.store.set_role, user.name, event.value))
+                )
             text("td", "active" if user.active else "may not log in")
             with cell("act"):
                 button("New password", partial(self._ask_password, user.name))
@@ -57,11 +60,15 @@ class Accounts:
                 change = partial(self._change, self.store.set_active, user.name, not user.active)
                 button(verb, change, "danger" if user.active else "plain")
 
-    async def _change(self, act: Any, *values: Any) -> None:
-        """Do something with an account as an admin, and show how the accounts are then."""
+    async def _act(self, act: Any, *values: Any) -> None:
+        """Do something with an account as an admin."""
         require(self.application.person(), Role.ADMIN)
+        await run_in_threadpool(act, *values)
+
+    async def _change(self, act: Any, *values: Any) -> None:
+        """Do something, and show how the accounts are then, whether it was possible or not."""
         try:
-            await run.io_bound(act, *values)
+            await self._act(act, *values)
         finally:
             await self.refresh()
 
@@ -72,8 +79,9 @@ class Accounts:
             role = ui.select(_MAY, label="Role", value=Role.ANNOTATOR)
 
             async def add() -> None:
-                await self._change(self.store.add_user, name.value.strip(), password.value, role.value)
+                await self._act(self.store.add_user, name.value.strip(), password.value, role.value)
                 asked.close()
+                await self.refresh()
 
             with box("div", "buttons"):
                 button("Add", add, "primary")
@@ -85,7 +93,7 @@ class Accounts:
             text("p", f"{name} is logged out everywhere.", "fine")
 
             async def change() -> None:
-                await self._change(self.store.set_password, name, password.value)
+                await self._act(self.store.set_password, name, password.value)
                 asked.close()
 
             with box("div", "buttons"):
@@ -94,8 +102,8 @@ class Accounts:
 
 
 _WITHOUT = (
-    "Nobody has to log in, as only this machine reaches the application. Once there is an active account of an admin, "
-    "everybody has to from the next start on."
+    "Nobody has to log in, as only this machine reaches the application. Once there is an active account of "
+    "an admin, everybody has to from the next start on."
 )
 
 

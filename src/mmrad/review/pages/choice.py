@@ -14,14 +14,15 @@ from mmrad.corpus.reviews import Status
 from mmrad.errors import UsageError
 from mmrad.review.criteria import Criteria, Order, Verdict
 
-STATUS_NAMES: Mapping[Status, str] = {
+STATUS_NAMES: dict[Status, str] = {
     "open": "open", "keep": "kept", "drop": "dropped", "unsure": "unsure", "waiting": "waiting for others",
     "disputed": "disputed",
 }  # fmt: skip
-VERDICT_NAMES: Mapping[Verdict, str] = {
-    "right": "right", "wrong": "wrong", "missed": "missed", "false_alarm": "false alarm", "unanswered": "no answer",
+VERDICT_NAMES: dict[Verdict, str] = {
+    "right": "right", "wrong": "wrong", "missed": "missed", "false_alarm": "false alarm",
+    "unanswered": "no answer",
 }  # fmt: skip
-ORDER_NAMES: Mapping[Order, str] = {
+ORDER_NAMES: dict[Order, str] = {
     "corpus": "as in the corpus", "random": "shuffled", "uncertain": "least certain first",
 }  # fmt: skip
 
@@ -42,7 +43,7 @@ class Group:
     facet: str
     title: str
     phrase: str = "{}"
-    names: Mapping[str, str] | None = None
+    names: Mapping[Any, str] | None = None
 
     def name(self, value: str) -> str:
         """A value in words."""
@@ -52,14 +53,14 @@ class Group:
 
 
 GROUPS = (
-    Group("statuses", "status", "Review", names=dict(STATUS_NAMES)),
+    Group("statuses", "status", "Review", names=STATUS_NAMES),
     Group("sources", "source", "Source"),
     Group("categories", "category", "Category"),
     Group("splits", "split", "Split"),
     Group("labels", "label", "Label"),
     Group("findings", "finding", "Audit finding"),
     Group("failed_checks", "failed_check", "Text fails", "text fails {}"),
-    Group("verdicts", "verdict", "Verdict", names=dict(VERDICT_NAMES)),
+    Group("verdicts", "verdict", "Verdict", names=VERDICT_NAMES),
 )
 
 
@@ -115,7 +116,8 @@ def from_query(query: QueryParams) -> Criteria:
     if unknown:
         raise UsageError(f"the address asks for {', '.join(unknown)}, which no sample has; choose again")
     values: dict[str, Any] = {
-        name: query.getlist(name) if isinstance(fields[name].default, tuple) else query[name] for name in query
+        name: query.getlist(name) if isinstance(fields[name].default, tuple) else query[name]
+        for name in query
     }
     try:
         return Criteria(**values)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.corpus.reviews import Review
@@ -88,7 +89,11 @@ def _text_of(application: Application, review: Review) -> SentText | None:
     if not decided or not sizes:
         return None
     return SentText(
-        teacher=decided.teacher, before=decided.before, good=decided.good, after=decided.after, view_wh=sizes[0]
+        teacher=decided.teacher,
+        before=decided.before,
+        good=decided.good,
+        after=decided.after,
+        view_wh=sizes[0],
     )
 
 
@@ -107,7 +112,7 @@ class _Disputes:
 
     async def refresh(self) -> None:
         """Show what there is to settle now."""
-        total, found = await run.io_bound(read_disputes, self.application, AT_ONCE)
+        total, found = await run_in_threadpool(read_disputes, self.application, AT_ONCE)
         self.since = time.monotonic()
         self.place.clear()
         with self.place:
@@ -149,7 +154,7 @@ class _Disputes:
         require(admin, Role.ADMIN)
         seconds = time.monotonic() - self.since
         try:
-            await run.io_bound(take, self.application, dispute, review, admin, seconds)
+            await run_in_threadpool(take, self.application, dispute, review, admin, seconds)
             ui.notify(f"Settled as {review.reviewer} decided")
         finally:
             await self.refresh()

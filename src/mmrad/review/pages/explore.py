@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nicegui import run, ui
+from nicegui import ui
 from starlette.requests import Request
 
 from mmrad.review.criteria import Criteria
@@ -12,7 +12,7 @@ from mmrad.review.pages.choice import from_query, phrases, to_query
 from mmrad.review.pages.grid import Grid, samples_of
 from mmrad.review.pages.new_queue import ask_for_queue
 from mmrad.review.pages.panel import Panel
-from mmrad.review.pages.parts import box, button, link, plural, text, told
+from mmrad.review.pages.parts import box, button, link, plural, text
 from mmrad.review.pages.viewer import show_sample
 from mmrad.review.records import Role
 
@@ -65,9 +65,17 @@ class _Explore:
             if phrases(criteria):
                 link("Clear", self.application.url("/explore"))
             text("span", "", "spacer")
-            link("Statistics of these", self.application.url(f"/statistics?{to_query(criteria)}"), "button quiet")
+            link(
+                "Statistics of these",
+                self.application.url(f"/statistics?{to_query(criteria)}"),
+                "button quiet",
+            )
             if self.application.store and self.application.person().role.allows(Role.ADMIN) and total:
-                button("Make a queue of these", lambda: ask_for_queue(self.application, criteria), icon="playlist_add")
+                button(
+                    "Make a queue of these",
+                    lambda: ask_for_queue(self.application, criteria),
+                    icon="playlist_add",
+                )
 
     async def opened(self, sample_id: str) -> None:
         """Show a sample large."""

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.errors import UsageError
@@ -45,7 +46,7 @@ def _read(store: Store, name: str) -> _State:
 
 
 def suggestions(application: Application) -> list[tuple[str, Criteria, int]]:
-    """Choices of samples that are worth a queue: a title, the choice, and how many they are; no empty ones."""
+    """Choices of samples that are worth a queue: title, choice, and how many they are; no empty ones."""
     application.index.warm()  # else the texts would be missing in the counts
     known = facets(application, Criteria())
     failed = tuple(sorted(known.get("failed_check", ())))
@@ -53,14 +54,14 @@ def suggestions(application: Application) -> list[tuple[str, Criteria, int]]:
         Criteria(),
         *(Criteria(findings=(name,)) for name in known.get("finding", ())),
         Criteria(teachers_disagree=True),
-        *(Criteria(failed_checks=(name,)) for name in failed),
+        *(Criteria(failed_checks=(name,)) for name in failed if len(failed) > 1),
         Criteria(runs_disagree=True),
         *(Criteria(run=name, verdicts=("wrong",)) for name in application.index.run_names),
         Criteria(statuses=("unsure",)),
     ]
     titled = [(title_of(criteria), criteria) for criteria in choices]
-    if len(failed) > 1:
-        titled.insert(-1, ("Text fails any check", Criteria(failed_checks=failed)))
+    if failed:
+        titled.insert(1, ("Text not verified", Criteria(failed_checks=failed)))
     counted = [(title, criteria, _count_known(application, criteria)) for title, criteria in titled]
     return [found for found in counted if found[2]]
 
@@ -92,7 +93,7 @@ class _Home:
 
     async def refresh(self) -> None:
         """Show how the queues are now."""
-        state = await run.io_bound(_read, self.store, self.person.name)
+        state = await run_in_threadpool(_read, self.store, self.person.name)
         self.today.clear()
         with self.today:
             _own_numbers(state.mine)
@@ -115,7 +116,7 @@ class _Home:
 
     async def _review_everything(self) -> None:
         require(self.application.person(), Role.ADMIN)
-        queue = await run.io_bound(
+        queue = await run_in_threadpool(
             make_queue, self.application, "Everything", Criteria(), by=self.person.name
         )
         ui.navigate.to(f"/queue/{quote(queue.key)}")
@@ -183,7 +184,7 @@ class _Home:
 
     async def _assign(self, queue: Queue, name: str | None, share: int | None) -> None:
         require(self.application.person(), Role.ADMIN)
-        given = await run.io_bound(self.store.assign, queue.key, name, share)
+        given = await run_in_threadpool(self.store.assign, queue.key, name, share)
         ui.notify(f"{plural(given, 'sample')} for {name or 'anybody'}")
 
     def _ask_remove(self, queue: Queue) -> None:
@@ -192,7 +193,7 @@ class _Home:
 
             async def remove() -> None:
                 require(self.application.person(), Role.ADMIN)
-                await run.io_bound(self.store.remove_queue, queue.key)
+                await run_in_threadpool(self.store.remove_queue, queue.key)
                 asked.close()
                 await self.refresh()
 
@@ -208,7 +209,7 @@ class _Home:
                 ask = partial(ask_for_queue, self.application, Criteria())
                 button("Choose samples…", ask, icon="tune")
         await ui.context.client.connected()
-        found = await run.io_bound(suggestions, self.application)
+        found = await run_in_threadpool(suggestions, self.application)
         with place:
             for title, criteria, total in found:
                 with button(title, partial(ask_for_queue, self.application, criteria)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 
 from mmrad.errors import UsageError
 from mmrad.review.criteria import Criteria
@@ -86,7 +87,7 @@ class _Dialog:
         """Show how many samples there are, and a title that says which."""
         if self._titled:
             self.title.value = title_of(criteria)
-        total = await run.io_bound(count, self.application, criteria)
+        total = await run_in_threadpool(count, self.application, criteria)
         if criteria == self.panel.criteria:
             self.count.text = plural(total, "sample")
 
@@ -99,10 +100,10 @@ class _Dialog:
         criteria = self.panel.criteria.model_copy(update={"limit": limit})
         title = self.title.value.strip() or title_of(criteria)
         needed = 2 if self.double.value else 1
-        queue = await run.io_bound(
+        queue = await run_in_threadpool(
             make_queue, self.application, title, criteria, needed=needed, by=person.name
         )
         if self.person.value:
             share = int(self.share.value) if self.share.value else None
-            await run.io_bound(store.assign, queue.key, self.person.value.strip(), share)
+            await run_in_threadpool(store.assign, queue.key, self.person.value.strip(), share)
         ui.navigate.to("/")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.choice import GROUPS, ORDER_NAMES, Group, values_of
@@ -54,7 +55,7 @@ class Panel:
     async def show(self, criteria: Criteria) -> None:
         """Draw the fields for a choice."""
         self.criteria = criteria
-        self._everything = await run.io_bound(facets, self.application, Criteria(run=criteria.run))
+        self._everything = await run_in_threadpool(facets, self.application, Criteria(run=criteria.run))
         self._place.clear()
         with self._place:
             self._draw_first()
@@ -74,7 +75,7 @@ class Panel:
 
     async def _count(self) -> None:
         asked = self.criteria
-        counts = await run.io_bound(facets, self.application, asked)
+        counts = await run_in_threadpool(facets, self.application, asked)
         if asked == self.criteria:  # or another choice was made meanwhile
             for group in self._groups:
                 group.show(counts.get(group.group.facet, {}))
@@ -89,12 +90,12 @@ class Panel:
         names = self.application.index.run_names
         smallest = ui.number("Smallest region at most (px)", value=self.criteria.smallest, min=1)
         smallest.props("debounce=300 clearable")
-        smallest.on_value_change(told(lambda event: self.choose(smallest=event.value or None)))
+        smallest.on_value_change(told(self._choose_smallest))
         self._check("Teachers disagree", "teachers_disagree")
         if len(names) > 1:
             self._check("Runs disagree", "runs_disagree")
         if names:
-            runs = {None: "No run", **{name: name for name in names}}
+            runs: dict[str | None, str] = {None: "No run"} | {name: name for name in names}
             _select("Run", runs, self.criteria.run, self._choose_run)
         orders = {key: name for key, name in ORDER_NAMES.items() if key != "uncertain" or self.criteria.run}
         _select("Order", orders, self.criteria.order, lambda value: self.choose(order=value))
@@ -102,6 +103,10 @@ class Panel:
     def _check(self, title: str, field: str) -> None:
         check = ui.checkbox(title, value=getattr(self.criteria, field))
         check.on_value_change(told(lambda event: self.choose(**{field: event.value})))
+
+    async def _choose_smallest(self, event: Any) -> None:
+        # Zero and less can be typed as well.
+        await self.choose(smallest=max(event.value or 0, 0) or None)
 
     async def _choose_run(self, name: str | None) -> None:
         order = "corpus" if name is None and self.criteria.order == "uncertain" else self.criteria.order

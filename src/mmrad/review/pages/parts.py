@@ -37,7 +37,9 @@ def link(content: str, address: str, classes: str = "") -> TextElement:
     return element
 
 
-def button(content: str, act: Callable[..., Any], kind: Kind = "plain", *, icon: str | None = None) -> ui.button:
+def button(
+    content: str, act: Callable[..., Any], kind: Kind = "plain", *, icon: str | None = None
+) -> ui.button:
     """A button; an error that mmrad explains is told, see `told`."""
     return ui.button(content, on_click=told(act), color=None, icon=icon).classes(f"button {kind}")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.review.agreement import PairAgreement, agreement
@@ -26,13 +27,13 @@ async def people(application: Application, request: Request) -> None:
         text("p", "This application only shows a corpus: nobody reviews here.")
         return
     with card("Progress"):
-        _progress(await run.io_bound(store.people))
+        _progress(await run_in_threadpool(store.people))
     with card("Agreement") as agreements:
         waiting = text("p", "Comparing …", "soft")
     if application.person().role.allows(Role.ADMIN):
         await Accounts(application, store).refresh()
     await ui.context.client.connected()
-    pairs = await run.io_bound(_pairs, application)
+    pairs = await run_in_threadpool(_pairs, application)
     waiting.delete()
     with agreements:
         _agreement(pairs)
@@ -70,7 +71,11 @@ def _days(days: dict[str, int]) -> None:
 
 def _agreement(pairs: list[PairAgreement]) -> None:
     if not pairs:
-        text("p", "No two people have reviewed the same sample blind. A queue with double review asks for it.", "soft")
+        text(
+            "p",
+            "No two people have reviewed the same sample blind. A queue with double review asks for it.",
+            "soft",
+        )
         return
     headings = ["People", "Samples", "Agree", "κ outcome", "κ anomalous", "Mean IoU", "Equal labels"]
     with table("Agreement of each two people", headings, numbers=range(1, 7)):
@@ -78,7 +83,9 @@ def _agreement(pairs: list[PairAgreement]) -> None:
             with row(" and ".join(pair.reviewers), pair.samples):
                 text("td", f"{pair.agreed:.0%}", "number")
                 _value(pair.kappa_outcome, "both always decide the same one thing")
-                _value(pair.kappa_anomalous, "both always say the same of the samples they keep, or keep none")
+                _value(
+                    pair.kappa_anomalous, "both always say the same of the samples they keep, or keep none"
+                )
                 _value(pair.mean_iou, "no box of one matches a box of the other")
                 _value(pair.equal_labels, "no box of one matches a box of the other", percent=True)
     text(

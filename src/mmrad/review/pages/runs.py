@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.errors import UsageError
@@ -51,7 +52,7 @@ class _Runs:
     def _draw_choice(self, names: list[str]) -> None:
         first = ui.select(names, label="Run", value=self.first)
         first.on_value_change(told(lambda event: self.choose(first=event.value)))
-        others = {None: "the truth alone", **{name: name for name in names}}
+        others: dict[str | None, str] = {None: "the truth alone"} | {name: name for name in names}
         second = ui.select(others, label="Compared with", value=self.second)
         second.on_value_change(told(lambda event: self.choose(second=event.value)))
 
@@ -69,7 +70,7 @@ class _Runs:
 
     async def show(self) -> None:
         """Show the counts."""
-        counts = await run.io_bound(self._counted)
+        counts = await run_in_threadpool(self._counted)
         self.counts.clear()
         with self.counts:
             for kind, (name, _) in self._choices().items():
@@ -91,7 +92,10 @@ class _Runs:
         if other is None:
             return {
                 "": ("All", Criteria(run=one, verdicts=ANSWERED)),
-                **{kind: (VERDICT_NAMES[kind].capitalize(), Criteria(run=one, verdicts=(kind,))) for kind in ANSWERED},
+                **{
+                    kind: (VERDICT_NAMES[kind].capitalize(), Criteria(run=one, verdicts=(kind,)))
+                    for kind in ANSWERED
+                },
             }
 
         def both(ours: tuple[Verdict, ...], theirs: tuple[Verdict, ...]) -> Criteria:

@@ -25,7 +25,13 @@ Build = Callable[["Application", Request], Awaitable[None]]
 
 
 def add_page(
-    application: Application, path: str, title: str, build: Build, *, needs: Role = Role.VIEWER, full: bool = False
+    application: Application,
+    path: str,
+    title: str,
+    build: Build,
+    *,
+    needs: Role = Role.VIEWER,
+    full: bool = False,
 ) -> None:
     """Add a page to the application.
 

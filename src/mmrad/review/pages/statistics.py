@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nicegui import run, ui
+from nicegui import ui
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.review.criteria import Criteria
@@ -29,7 +31,7 @@ async def statistics(application: Application, request: Request) -> None:
     with place:
         text("p", "Counting …", "soft").props("role=status")
     await ui.context.client.connected()
-    found, statuses = await run.io_bound(_read, application, criteria)
+    found, statuses = await run_in_threadpool(_read, application, criteria)
     place.clear()
     with place:
         _draw(found, statuses)
@@ -47,7 +49,9 @@ def _read(application: Application, criteria: Criteria) -> tuple[SelectionStatis
     index, statuses = application.index, application.ledger.statuses()
     rows = index.select(criteria, statuses)
     standing = Counter(statuses.get(index.ids[row], "open") for row in rows)
-    return index.statistics(rows), {name: standing[key] for key, name in STATUS_NAMES.items() if standing[key]}
+    return index.statistics(rows), {
+        name: standing[key] for key, name in STATUS_NAMES.items() if standing[key]
+    }
 
 
 def _draw(found: SelectionStatistics, statuses: Mapping[str, int]) -> None:
@@ -56,15 +60,21 @@ def _draw(found: SelectionStatistics, statuses: Mapping[str, int]) -> None:
         _shares("Samples by how their review stands", "Review", statuses, found.samples)
     with card("Splits"):
         _shares("Samples by split", "Split", found.splits, found.samples)
+    with card("Regions of an image"):
+        counts = {str(number): count for number, count in found.regions_per_image.items()}
+        _shares("Anomalous samples by their number of regions", "Regions", counts, found.anomalous)
     with card("Categories", "wide"):
         _categories(found)
     with card("Labels"):
         _labels(found)
-    with card("Regions of an image"):
-        counts = {str(number): count for number, count in found.regions_per_image.items()}
-        _shares("Anomalous samples by their number of regions", "Regions", counts, found.anomalous)
     for histogram in (
-        _Plot("Box sizes", "side of a square of the box's area, relative to the image's", found.box_sizes, 100, "%"),
+        _Plot(
+            "Box sizes",
+            "side of a square of the box's area, relative to the image's",
+            found.box_sizes,
+            100,
+            "%",
+        ),
         _Plot("Shortest sides of boxes", "pixels", found.box_sides, 1, " px"),
         _Plot("Longest sides of images", "pixels", found.image_sides, 1, " px"),
     ):
@@ -107,7 +117,7 @@ def _categories(found: SelectionStatistics) -> None:
                 text("span", name)
     most = max((one.normal + one.anomalous for one in found.categories), default=1)
     with table(
-        "Samples by source and category", ["Category", "Source", "Normal and anomalous", "Normal", "Anomalous"],
+        "Samples by category", ["Category", "Source", "Normal and anomalous", "Normal", "Anomalous"],
         numbers=[3, 4],
     ):  # fmt: skip
         for category in found.categories:
@@ -141,7 +151,7 @@ class _Plot:
         """The bins in words."""
         edges = [edge * self.factor for edge in self.histogram.edges]
         words = [f"{edge:,.0f}" if edge >= 100 else f"{edge:.3g}" for edge in edges]
-        return [f"{low}–{high}{self.unit}" for low, high in zip(words, words[1:], strict=False)]
+        return [f"{low}–{high}{self.unit}" for low, high in pairwise(words)]
 
     @property
     def bins(self) -> list[tuple[str, int]]:
@@ -174,5 +184,7 @@ def _options(bins: Sequence[tuple[str, int]]) -> dict[str, object]:
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "none"}},
         "xAxis": {"type": "category", "data": [name for name, _ in bins], "axisTick": {"show": False}},
         "yAxis": {"type": "value", "minInterval": 1},
-        "series": [{"type": "bar", "data": [count for _, count in bins], "barCategoryGap": "12%", "color": "#3f86b8"}],
+        "series": [
+            {"type": "bar", "data": [count for _, count in bins], "barCategoryGap": "12%", "color": "#3f86b8"}
+        ],
     }

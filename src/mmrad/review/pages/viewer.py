@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from nicegui import run
+from starlette.concurrency import run_in_threadpool
 
 from mmrad.corpus.reviews import Review, Status
 from mmrad.review.criteria import Verdict as Judged
@@ -34,16 +34,16 @@ class _Shown:
 async def show_sample(application: Application, sample_id: str, *runs: str | None) -> None:
     """Open a dialog with a sample, and with what some runs say of it."""
     names = [name for name in runs if name]
-    shown = await run.io_bound(_read, application, sample_id, names)
+    shown = await run_in_threadpool(_read, application, sample_id, names)
     with dialog(sample_id, wide=True), box("div", "viewer"):
-            Picture(application, shown.sample, _layers(shown))
-            with box("div", "viewer-side"):
-                _facts(shown)
-                _verdicts(shown)
-                _texts(shown)
-                _history(shown)
-                if not application.read_only:
-                    link("Open in the desk", application.url(desk_path(sample_id)), "button plain")
+        Picture(application, shown.sample, _layers(shown))
+        with box("div", "viewer-side"):
+            _facts(shown)
+            _verdicts(shown)
+            _texts(shown)
+            _history(shown)
+            if not application.read_only:
+                link("Open in the desk", application.url(desk_path(sample_id)), "button plain")
 
 
 def desk_path(sample_id: str) -> str:
@@ -98,7 +98,9 @@ def _verdicts(shown: _Shown) -> None:
         if verdict is None:
             text("p", "Not asked.", "soft")
             continue
-        said = {True: "anomalous", False: "normal", None: f"no judgement ({verdict.status})"}[verdict.anomalous]
+        said = {True: "anomalous", False: "normal", None: f"no judgement ({verdict.status})"}[
+            verdict.anomalous
+        ]
         score = "" if verdict.score is None else f", score {verdict.score:.2f}"
         text("p", f"{VERDICT_NAMES[judged] if judged else ''}: says {said}{score}")
         text("pre", verdict.think or verdict.raw_text or verdict.detail or "no text", "written")

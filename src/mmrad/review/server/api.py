@@ -5,8 +5,9 @@ A sample is named by its id alone, which is looked up and never made into a path
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -38,6 +39,7 @@ async def _read_body(request: Request) -> bytes:
 
 
 Body = Annotated[bytes, Depends(_read_body)]
+Route = Callable[..., Response]
 Id = Annotated[str, Query(max_length=1000)]
 
 
@@ -57,7 +59,7 @@ class Api:
     def routes(self) -> APIRouter:
         """The routes."""
         router = APIRouter()
-        for path, route in {
+        reading: dict[str, Route] = {
             "/api/session": self.session,
             "/api/queues/{key}/next": self.next_tasks,
             "/api/sample": self.sample,
@@ -67,14 +69,16 @@ class Api:
             "/reference": self.reference,
             "/mask": self.mask,
             "/thumb": self.thumb,
-        }.items():
-            router.add_api_route(path, route, methods=["GET"], response_model=None)
-        for path, change in {
+        }
+        changing: dict[str, Route] = {
             "/api/reviews": self.decide,
             "/api/verify": self.verify,
             "/api/segment": self.segment,
-        }.items():
-            router.add_api_route(path, change, methods=["POST"], response_model=None)
+        }
+        for path, route in reading.items():
+            router.add_api_route(path, route, methods=["GET"], response_model=None)
+        for path, route in changing.items():
+            router.add_api_route(path, route, methods=["POST"], response_model=None)
         router.add_api_route("/api/{rest:path}", _unknown, methods=["GET", "POST"], response_model=None)
         return router
 
@@ -242,7 +246,7 @@ class Api:
             "image": f"/image?id={address}",
             "mask": f"/mask?id={address}" if masked else None,
             "references": [f"/reference?id={address}&rank={rank}" for rank in range(len(references))],
-            "proposals": [asdict(proposal) for proposal in self._assist.names(sample)],
+            "proposals": self._assist.names(sample),
         }
 
     def _listed(self, sample_id: str, run: str | None) -> Json:
@@ -262,13 +266,15 @@ class Api:
 
     def _verdict(self, run: str, sample_id: str) -> Json | None:
         verdict = self._index.verdict(run, sample_id)
-        return verdict and {
+        if verdict is None:
+            return None
+        return {
             "kind": self._index.judged(run, sample_id),
             "regions": [region_json(region) for region in verdict.regions],
         }
 
 
-def _unknown(rest: str) -> Any:
+def _unknown(rest: str) -> Response:
     raise HTTPException(404, "there is no such address")
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from mmrad.bench.run import Run
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError, MmradError, UsageError
+from mmrad.errors import DataError, UsageError
 from mmrad.review.assist import Assist
 from mmrad.review.desk import DeskService
 from mmrad.review.index.samples import SampleIndex
@@ -30,6 +30,7 @@ from mmrad.review.server.login import FAVICON, Login
 from mmrad.review.server.security import MAX_BODY, Errors, Headers, Prefix, add_nonces, report
 from mmrad.review.store.ledger import Ledger
 from mmrad.review.store.store import Store
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -72,6 +73,10 @@ class Application:
         desk: What is told of a sample, and decisions.
         access: Who asks.
         assist: Proposes boxes.
+
+    Raises:
+        UsageError: When other machines could reach it and nobody could log in, or only without TLS.
+        DataError: When the corpus or a run is damaged.
     """
 
     def __init__(
@@ -87,6 +92,11 @@ class Application:
         self.store = store
         self.options = options
         self.access = Access(store, User(options.reviewer, role), exposed=options.exposed)
+        if options.exposed and not options.behind_proxy:
+            raise UsageError(
+                f"{options.host} is reached from other machines, and mmrad has no TLS: put a reverse proxy "
+                "before it, and say --behind-proxy (docs/deploy.md)"
+            )
         self.index = SampleIndex(corpus, runs)
         self.pictures = Pictures(corpus, corpus.path / ".cache")
         self.ledger = Ledger(store, corpus.path)
@@ -182,7 +192,9 @@ def _explain_errors(app: FastAPI) -> None:
 
     def faulty(request: Request, error: Exception) -> Response:
         number = report(error)
-        return JSONResponse({"error": f"a file of the corpus cannot be read; the log tells more about error {number}"}, 500)
+        return JSONResponse(
+            {"error": f"a file of the corpus cannot be read; the log tells more about error {number}"}, 500
+        )
 
     app.add_exception_handler(UsageError, told)
     app.add_exception_handler(HTTPException, refused)

@@ -77,9 +77,7 @@ class Headers:
                 headers.setdefault("Content-Security-Policy", policy)
                 library = message["status"] == 200 and path_in(scope).startswith(LIBRARIES)
                 # NiceGUI sets it as well, but not below a prefix.
-                headers["Cache-Control"] = (
-                    _FOREVER if library else headers.get("Cache-Control", "no-store")
-                )
+                headers["Cache-Control"] = _FOREVER if library else headers.get("Cache-Control", "no-store")
                 if scope["scheme"] == "https":
                     headers["Strict-Transport-Security"] = _HSTS
             await send(message)
@@ -104,7 +102,7 @@ class Errors:
 
         try:
             await self.app(scope, receive, send_and_see)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told here and nowhere else
+        except Exception as error:
             if scope["type"] == "lifespan":
                 raise
             number = report(error)
@@ -186,5 +184,5 @@ def add_nonces() -> None:
     """
     environment: Any = nicegui.client.templates.env
     source, _, _ = environment.loader.get_source(environment, "index.html")
-    marked = source.replace("<script", f'<script nonce="{{{{ request.scope[\'{NONCE}\'] }}}}"')
+    marked = source.replace("<script", f"<script nonce=\"{{{{ request.scope['{NONCE}'] }}}}\"")
     environment.loader = ChoiceLoader([DictLoader({"index.html": marked}), environment.loader])

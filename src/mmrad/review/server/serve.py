@@ -12,7 +12,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mmrad.errors import UsageError
-from mmrad.review.server.access import is_loopback
 from mmrad.review.server.app import Options
 from mmrad.review.server.security import MAX_BODY, PlainFormatter
 

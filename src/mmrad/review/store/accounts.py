@@ -11,7 +11,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session as Transaction
 
 from mmrad.errors import UsageError
@@ -21,6 +21,9 @@ from mmrad.review.store.models import SessionRow, UserRow
 
 SESSION_LIFETIME = 12 * 3600.0
 """Seconds after which a person has to log in again."""
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+"""What names of accounts look like."""
 
 SHORTEST_PASSWORD = 12
 """Characters a password has at least."""
@@ -40,7 +43,7 @@ class Accounts(Database):
             UsageError: When the name is taken, in any letter case, when it has other characters than letters,
                 digits, `.`, `_` and `-`, or when the password is too short.
         """
-        if not re.fullmatch(r"\w[\w.-]{0,63}", name):
+        if not NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no name for an account; use letters, digits and . _ -, at most 64")
         hashed = _hashed(password)
         with self._writing() as session:
@@ -92,7 +95,7 @@ class Accounts(Database):
         It takes as long for names that do not exist, so that trying tells nothing about who has an account.
         """
         with self._reading() as session:
-            row = session.get(UserRow, name)
+            row = session.get(UserRow, name) if NAME.fullmatch(name) else None
         hashed = _hash_of_nobody()
         if row is not None:
             hashed = row.password
@@ -114,8 +117,8 @@ class Accounts(Database):
         """
         token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         with self._writing() as session:
-            session.execute(delete(SessionRow).where(SessionRow.expires <= time.time()))
             row = _row(session, user.name)
+            session.execute(delete(SessionRow).where(SessionRow.digest.in_(_expired())))
             expires = time.time() + SESSION_LIFETIME
             session.add(SessionRow(digest=_digest(token), name=row.name, csrf=csrf, expires=expires))
             return token, Session(_user(row), csrf)
@@ -148,12 +151,23 @@ def _user(row: UserRow) -> User:
     return User(row.name, Role(row.role), row.active)
 
 
+def _expired() -> Select[str]:
+    """Logins that have expired, without those that somebody else is just removing."""
+    expired = select(SessionRow.digest).where(SessionRow.expires <= time.time())
+    return expired.with_for_update(skip_locked=True)
+
+
 def _log_out(session: Transaction, name: str) -> None:
     session.execute(delete(SessionRow).where(SessionRow.name == name))
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(token)).hexdigest()
+
+
+def _bytes(sent: str) -> bytes:
+    """A text as it was sent, which may be any."""
+    return sent.encode("utf-8", "surrogatepass")
 
 
 def _hashed(password: str) -> str:
@@ -162,13 +176,13 @@ def _hashed(password: str) -> str:
             f"a password has at least {SHORTEST_PASSWORD} characters; this one has {len(password)}"
         )
     with _hashing:
-        return _hasher.hash(password)
+        return _hasher.hash(_bytes(password))
 
 
 def _fits(hashed: str, password: str) -> bool:
     try:
         with _hashing:
-            return _hasher.verify(hashed, password)
+            return _hasher.verify(hashed, _bytes(password))
     except VerifyMismatchError:
         return False
 

@@ -42,9 +42,6 @@ def count_review(session: Session, reviews: Sequence[ReviewRow]) -> None:
         reviews: All reviews of the sample, in the order they were made, at least one.
     """
     last = reviews[-1]
-    tasks = select(TaskRow.queue_id, TaskRow.position).where(TaskRow.sample_id == last.sample_id)
-    held = tuple_(HoldRow.queue_id, HoldRow.position).in_(tasks)
-    session.execute(delete(HoldRow).where(HoldRow.reviewer == last.reviewer, held))
     found = session.execute(
         select(TaskRow, QueueRow)
         .join(QueueRow, QueueRow.id == TaskRow.queue_id)
@@ -52,6 +49,10 @@ def count_review(session: Session, reviews: Sequence[ReviewRow]) -> None:
         .order_by(QueueRow.id)
         .with_for_update(of=QueueRow)
     ).all()
+    # Not before the queues are locked: who asks for tasks locks in this order too.
+    tasks = select(TaskRow.queue_id, TaskRow.position).where(TaskRow.sample_id == last.sample_id)
+    held = tuple_(HoldRow.queue_id, HoldRow.position).in_(tasks)
+    session.execute(delete(HoldRow).where(HoldRow.reviewer == last.reviewer, held))
     for task, queue in found:
         _count(queue, task, reviews)
         if task.assignee == last.track:

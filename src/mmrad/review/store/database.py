@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +118,21 @@ def _address(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        # Not shown: there may be a password in it.
-        raise UsageError(
-            "the database URL cannot be read; it looks like sqlite:////path/to/file or "
-            "postgresql://user:password@host/name, with @ : / in a password written as %40 %3A %2F"
-        ) from None
-    if address.drivername in ("postgresql", "postgresql+psycopg"):
-        return address.set(drivername="postgresql+psycopg")
-    if address.drivername == "sqlite" and address.database:
+        raise _unreadable() from None
+    if address.drivername == "sqlite" and address.database not in (None, ":memory:") and not address.query:
         return address
-    raise UsageError(
-        f"database URLs begin with sqlite:/// or postgresql://, this one with {address.drivername}://"
+    if address.drivername not in ("postgresql", "postgresql+psycopg"):
+        raise UsageError("a database URL is sqlite:/// and the path of a file, or begins with postgresql://")
+    if "@" in (address.host or ""):
+        raise _unreadable()  # what follows an @ in the password was taken for the host
+    return address.set(drivername="postgresql+psycopg")
+
+
+def _unreadable() -> UsageError:
+    """The error for a URL that is none; it does not show it, since there may be a password in it."""
+    return UsageError(
+        "the database URL cannot be read; it looks like sqlite:////path/to/file or "
+        "postgresql://user:password@host/name, with an @ in the password written as %40"
     )
 
 
@@ -139,6 +143,7 @@ def _shown(address: URL) -> str:
 
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() == "sqlite":
+        _make_private(Path(address.database or ""))
         engine = create_engine(
             address,
             hide_parameters=True,
@@ -158,6 +163,12 @@ def _engine(address: URL) -> Engine:
     )
 
 
+def _make_private(path: Path) -> None:
+    """Make a new file that only its owner can read: there will be hashes of passwords in it."""
+    with suppress(OSError):  # SQLite says what is wrong
+        path.touch(0o600)
+
+
 def _set_up(connection: sqlite3.Connection, _: object) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
@@ -165,7 +176,7 @@ def _set_up(connection: sqlite3.Connection, _: object) -> None:
 
 def _begin(connection: Connection) -> None:
     writes: Any = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN")
 
 
 def _cause(error: SQLAlchemyError) -> str:

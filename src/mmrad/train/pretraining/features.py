@@ -88,7 +88,10 @@ def _feature_maps(
         for group in [list(equal)]
         for start in range(0, len(group), _BATCH)
     ]
-    found: dict[int, NDArray[np.float32]] = {}
+    # Room for all of them at once: results left between the large arrays of each batch would keep the C library
+    # from using their memory again, and 20,000 images would take 30 GB.
+    found = [np.empty((h // _PATCH, w // _PATCH, CHANNELS), np.float32) for w, h in sizes_wh]
+    done = 0
 
     def pixels(work: _Work) -> NDArray[np.uint8]:
         (width, height), batch = work
@@ -98,10 +101,12 @@ def _feature_maps(
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
         for ((width, height), batch), read in zip(batches, _ahead(pool, pixels, batches), strict=True):
             maps = _measured(network, read, (height // _PATCH, width // _PATCH))
-            found.update(zip(batch, maps, strict=True))
+            for index, map_ in zip(batch, maps, strict=True):
+                found[index][:] = map_
+            done += len(batch)
             if progress:
-                progress(len(found), len(images))
-    return [found[index] for index in range(len(images))]
+                progress(done, len(images))
+    return found
 
 
 def _shrunk(image: RGB, size_wh: tuple[int, int], mirroring: Mirroring) -> RGB:

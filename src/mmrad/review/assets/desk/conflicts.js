@@ -50,7 +50,7 @@ export const conflicts = {
     resolved(words) {
       const { id } = this.sample;
       this.conflict = null;
-      this.loader.loaded.delete(id);
+      this.loader.forget(id);
       this.say(words);
       const next = this.outbox.aside.keys().next().value ?? this.returnTo;
       if (!this.queue) return this.open(id);

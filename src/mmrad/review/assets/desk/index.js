@@ -11,13 +11,14 @@ import { cursorAt, grab } from "./gestures.js";
 import { Help } from "./help.js";
 import { keyboard } from "./keyboard.js";
 import { LAYOUT } from "./layout.js";
+import { Loader } from "./loader.js";
 import { Menu } from "./menu.js";
 import { notices } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { Percent } from "./percent.js";
-import { Loader, Walk } from "./queue.js";
+import { Walk } from "./queue.js";
 import { Regions } from "./regions.js";
 import { Reviews } from "./reviews.js";
 import { Stored } from "./stored.js";
@@ -40,7 +41,7 @@ export default {
     const walk = this.queue && markRaw(new Walk(api, loader, this.queue.key, new Stored(sessionStorage, this.who), busy));
     return {
       api, stored, loader, outbox, walk, watch: markRaw(new Watch()), reasons: REASONS,
-      sample: null, editor: null, progress: null, finished: false, turn: 0,
+      sample: null, pictures: {}, editor: null, progress: null, finished: false, turn: 0,
       shared: { view: { scale: 1, x: 0, y: 0 }, pane: [1, 1], cursor: null }, area: [2, 1], cursor: "crosshair",
       show: { boxes: true, mask: false, blink: false }, reference: 0, text: 0, lastLabels: {},
       menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, decided: null,
@@ -61,14 +62,14 @@ export default {
     },
     referenceLayers() {
       const { references } = this.sample;
-      return [{ url: this.api.url(references[this.reference]), alt: `Reference ${this.reference + 1} of ${references.length}`, free: true }];
+      return [{ url: this.addressOf(references[this.reference]), alt: `Reference ${this.reference + 1} of ${references.length}`, free: true }];
     },
     queryLayers() {
       const { image, mask, references } = this.sample;
       const blink = this.show.blink && references.length;
       return [
-        { url: this.api.url(image), alt: "Query", kind: "picture" },
-        ...(mask && this.show.mask ? [{ url: this.api.url(mask), alt: "Mask", kind: "mask", off: blink }] : []),
+        { url: this.addressOf(image), alt: "Query", kind: "picture" },
+        ...(mask && this.show.mask ? [{ url: this.addressOf(mask), alt: "Mask", kind: "mask", off: blink }] : []),
         ...(references.length ? [{ ...this.referenceLayers[0], alt: "Reference in the place of the query", kind: "blink", off: !blink }] : []),
       ];
     },
@@ -93,6 +94,9 @@ export default {
     removeEventListener("beforeunload", this.leaving);
   },
   methods: {
+    addressOf(url) {
+      return this.pictures[url] ?? this.api.url(url);
+    },
     /* ---- from sample to sample ---- */
     begin() {
       const { current } = this.walk;
@@ -126,15 +130,15 @@ export default {
     async open(id) {
       const turn = ++this.turn; // of several openings the last one counts
       try {
-        const { sample } = await this.loader.get(id);
-        if (turn === this.turn) this.present(sample);
+        const { sample, pictures } = await this.loader.get(id);
+        if (turn === this.turn) this.present(sample, pictures);
       } catch (failure) {
         if (turn === this.turn) this.failed(failure, () => this.open(id));
       }
     },
-    present(sample) {
+    present(sample, pictures) {
       this.dismissAll("sample");
-      Object.assign(this, { menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, finished: false, text: 0, reference: 0 });
+      Object.assign(this, { menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, finished: false, text: 0, reference: 0, pictures });
       this.takeUp(sample);
       this.watch.start();
       this.shared.view = fit(this.shared.pane, this.sample.size_wh);
@@ -191,7 +195,7 @@ export default {
     },
     confirmed(item, answer) {
       const id = item.body.sample_id;
-      this.loader.loaded.delete(id);
+      this.loader.forget(id);
       this.progress = answer.progress ?? this.progress;
       if (this.sample?.id === id && !this.outbox.of(id).length) this.sample = this.editor.sample = { ...this.sample, status: answer.status, seen: answer.seen };
       if (!this.outbox.waiting.length) this.say("All saved.");

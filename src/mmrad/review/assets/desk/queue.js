@@ -1,53 +1,8 @@
-/* The way through a queue: the samples a person has seen in this session, and the next ones, loaded ahead. */
+/* The way through a queue: the samples a person has seen in this session, and the next ones. */
 
 const AHEAD = 3;
 const MOST = 20; // tasks that the server gives at once
-const KEPT = 12; // loaded samples
 const REMEMBERED = 100; // samples to go back to after a reload
-
-export class Loader {
-  constructor(api, adjudicate, queue) {
-    Object.assign(this, { api, adjudicate, queue });
-    this.loaded = new Map(); // by sample id: a promise of {sample, pictures}
-  }
-
-  /* The sample and its pictures, decoded. */
-  get(id) {
-    if (!this.loaded.has(id)) {
-      const loading = this.load(id);
-      this.loaded.set(id, loading);
-      loading.catch(() => this.loaded.delete(id));
-      if (this.loaded.size > KEPT) this.loaded.delete(this.loaded.keys().next().value);
-    }
-    return this.loaded.get(id);
-  }
-
-  async fresh(id) {
-    this.loaded.delete(id);
-    return this.get(id);
-  }
-
-  /* What is known now of a sample that is loaded already. */
-  set(sample) {
-    const known = this.loaded.get(sample.id);
-    if (known) this.loaded.set(sample.id, known.then(({ pictures }) => ({ sample, pictures })));
-  }
-
-  async load(id) {
-    const asked = { id, ...(this.queue && { queue: this.queue }), ...(this.adjudicate && { adjudicate: 1 }) };
-    const sample = await this.api.get("/api/sample", asked);
-    const first = [sample.image, ...sample.references.slice(0, 1)];
-    return { sample, pictures: await Promise.all(first.map((url) => decoded(this.api.url(url)))) };
-  }
-}
-
-/* The image element is kept, so that the browser keeps the picture. One that does not load is shown as such. */
-async function decoded(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode().catch(() => undefined);
-  return image;
-}
 
 export class Walk {
   /* `busy`: ids of samples that are decided but not confirmed yet; the server still offers them. */
