@@ -46,10 +46,20 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+async def repeat(websocket: WebSocket) -> None:
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+    except WebSocketDisconnect as end:
+        await websocket.close(end.code)
+
+
 def guarded(access: Access, prefix: str = "") -> ASGIApp:
     paths = ("/", "/api/reviews", "/api/queues/{key}/next", "/_nicegui_ws/socket.io/")
     routes = [Route(path, echo, methods=["GET", "POST"]) for path in paths]
     app = Starlette(routes=[*routes, WebSocketRoute("/_nicegui_ws/socket", socket)])
+    app.router.routes.append(WebSocketRoute("/_nicegui_ws/repeat", repeat))
     return Prefix(Headers(Errors(Guard(app, access))), prefix)
 
 
@@ -148,6 +158,20 @@ def test_sockets_need_a_session(store: Store) -> None:
     client.cookies.clear()
     with pytest.raises(WebSocketDisconnect), client.websocket_connect(address, headers=own):
         pass
+
+
+def test_an_open_socket_ends_with_its_session(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmrad.review.server.guard._AGE", -1.0)
+    client, _ = client_of(store, "eve")
+    own = {"Origin": "https://mmrad.example", "Host": "mmrad.example"}
+    with client.websocket_connect("wss://mmrad.example/_nicegui_ws/repeat", headers=own) as opened:
+        opened.send_text("one")
+        assert opened.receive_text() == "one"
+        store.close_session(client.cookies[COOKIE])
+        opened.send_text("two")
+        with pytest.raises(WebSocketDisconnect) as end:
+            opened.receive_text()
+    assert end.value.code == 1008
 
 
 JSON = {"Content-Type": "application/json"}

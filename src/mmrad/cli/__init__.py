@@ -19,6 +19,7 @@ from mmrad.cli import (
     export,
     factory,
     fuse,
+    import_reviews,
     import_runs,
     import_texts,
     inspect,
@@ -64,6 +65,7 @@ app.command("stats")(stats.stats)
 app.command("audit")(audit.audit)
 app.command("review")(review.review)
 app.command("view")(view.view)
+app.command("import-reviews")(import_reviews.import_reviews)
 app.add_typer(accounts.app, name="accounts")
 app.command("reference")(reference.reference)
 app.command("teach")(teach.teach)

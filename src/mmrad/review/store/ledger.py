@@ -102,8 +102,8 @@ class Ledger:
             raise UsageError("decisions need a database; this application only shows")
         with self._alone():
             self._level()
+            self._write([review])
             self._store.add_review(review, queue)
-            self._level()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
