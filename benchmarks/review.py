@@ -2,16 +2,16 @@
 
     python benchmarks/review.py [--samples 127000] [--people 20] [--minutes 0.5] [--out FOLDER]
 
-The corpus is made up: as many samples as are asked for, on a few dozen pictures. The server is a real process,
-the pages open in a fresh Chromium, the people are HTTP clients that look at a picture, wait a second as
-somebody very fast would, and decide. The peer, in the same run and with the same clients, is the server's
-smallest answer.
+The corpus is made up: as many samples as are asked for, on a few dozen pictures. The server is a process.
+Pages open in a fresh Chromium. The people are programs with an account each, which look at a picture, wait a
+second as somebody very fast would, and decide. Their peer, in the same run, is the server's smallest answer.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import shutil
 import socket
 import subprocess
@@ -20,7 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import product
 from pathlib import Path
 from statistics import quantiles
@@ -33,13 +33,17 @@ from playwright.sync_api import Page, sync_playwright
 from mmrad.box import Box
 from mmrad.corpus import Corpus, Reference, SourceInfo, write_corpus
 from mmrad.review.criteria import Criteria
+from mmrad.review.records import Role
 from mmrad.review.store import Store
 from mmrad.sample import Region, Sample
 
 SIZES = ((900, 700), (1024, 1024), (640, 960))
 SOURCES, CATEGORIES, PICTURES = 14, 12, 36
 LABELS = ("scratch", "dent", "missing part", "contamination", "crack", "bent pin", "hole")
-QUEUE = "Everything"
+KEY = "everything"
+"""Of the queue."""
+
+PASSWORD = "correct horse battery staple"
 PAUSE = 1.0
 """Seconds between seeing a picture and deciding."""
 
@@ -61,6 +65,8 @@ def main() -> None:
     with served(corpus.path) as address:
         print(f"start of the server with {options.samples:,} samples: {time.perf_counter() - began:.1f} s")
         pages(address)
+    add_accounts(corpus, options.people)
+    with served(corpus.path) as address:
         asyncio.run(people(address, options.people, 60 * options.minutes))
     if options.out is None:
         shutil.rmtree(folder)
@@ -105,12 +111,15 @@ def queue_everything(corpus: Corpus) -> None:
     (corpus.path / "reviews.jsonl").unlink(missing_ok=True)
     for file in corpus.path.glob("review.sqlite3*"):
         file.unlink()
-    store = Store(f"sqlite:///{corpus.path.resolve() / 'review.sqlite3'}")
     ids = corpus.table["id"].to_pylist()
     began = time.perf_counter()
-    store.add_queue(QUEUE, Criteria(), ids, by="local")
+    with closing(_store(corpus)) as store:
+        store.add_queue("Everything", Criteria(), ids, by="local")
     print(f"a queue of {len(ids):,} samples: {time.perf_counter() - began:.2f} s")
-    store.close()
+
+
+def _store(corpus: Corpus) -> Store:
+    return Store(f"sqlite:///{corpus.path.resolve() / 'review.sqlite3'}")
 
 
 @contextmanager
@@ -135,7 +144,7 @@ def served(corpus: Path) -> Iterator[str]:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address).is_success
+        return httpx.get(address).status_code < 400
     except httpx.TransportError:
         return False
 
@@ -160,75 +169,93 @@ def pages(address: str) -> None:
 PAGES = (
     ("home, first visit", "/", "table"),
     ("explore, first visit, until the first thumbnail is there", "/explore", "img"),
-    ("the desk, first visit, until the picture is there", f"/queue/{QUEUE.lower()}", ".desk img"),
+    ("the desk, first visit, until the picture is there", f"/queue/{KEY}", '[data-name="Query"] img'),
 )
 
 _NEXT = """() => new Promise((done) => {
-  const shown = () => document.querySelector('[data-sample]')?.dataset.sample;
-  const before = shown(), began = performance.now();
-  const look = () => shown() !== before ? done(performance.now() - began) : requestAnimationFrame(look);
-  document.dispatchEvent(new KeyboardEvent('keydown', {key: 'k', bubbles: true}));
-  requestAnimationFrame(look);
+  const name = () => document.querySelector('.desk-id')?.title;
+  const image = () => document.querySelector('[data-name="Query"] img');
+  const before = name(), picture = image().src, began = performance.now();
+  const look = () => name() !== before && image()?.src !== picture && image().complete
+    ? done(performance.now() - began) : requestAnimationFrame(look);
+  const key = { key: 'k', code: 'KeyK', bubbles: true, cancelable: true };
+  document.activeElement.dispatchEvent(new KeyboardEvent('keydown', key));
+  look();
 })"""
 
 
 def _next_picture(page: Page) -> float:
-    """Milliseconds from a decision's key to the frame in which the next sample is shown."""
+    """Milliseconds from a decision's key to the frame in which the next picture is there."""
     waited: float = page.evaluate(_NEXT)
     page.wait_for_timeout(1000 * PAUSE)
     return waited
 
 
+def add_accounts(corpus: Corpus, count: int) -> None:
+    """An account for each person; the first one keeps accounts."""
+    with closing(_store(corpus)) as store:
+        for number in range(count):
+            store.add_user(f"person{number}", PASSWORD, Role.ANNOTATOR if number else Role.ADMIN)
+
+
 async def people(address: str, count: int, seconds: float) -> None:
-    """Many people decide for a while; then as many clients ask for nothing."""
-    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-        token = (await client.get("/api/session")).json()["csrf"]
-        client.headers["X-CSRF-Token"] = token
-        decisions, pictures = await _for(seconds, count, lambda times: _review(client, *times))
-        nothing, _ = await _for(seconds / 3, count, lambda times: _nothing(client, *times))
+    """Many people decide for a while; then the same programs ask for nothing."""
+    clients = [await _logged_in(address, f"person{number}") for number in range(count)]
+    decisions, pictures = await _for(seconds, clients, _review)
+    nothing, _ = await _for(seconds / 3, clients, _nothing)
+    for client in clients:
+        await client.aclose()
     print(f"{count} people, {len(decisions) / seconds:.0f} decisions a second")
     print(f"  a decision: {_quartiles(decisions)}")
     print(f"  next sample and its picture: {_quartiles(pictures)}")
     print(f"  peer, the server's smallest answer: {_quartiles(nothing)}")
-    print(f"  a decision costs {_p95(decisions) / _p95(nothing):.1f} times the peer (p95)")
+    print(f"  a decision takes {_p95(decisions) / _p95(nothing):.1f} times the peer (p95)")
+
+
+async def _logged_in(address: str, name: str) -> httpx.AsyncClient:
+    client = httpx.AsyncClient(base_url=address, timeout=30)
+    token = re.search(r'name="token" value="([^"]+)"', (await client.get("/login")).text)
+    assert token
+    form = {"name": name, "password": PASSWORD, "token": token[1], "next": "/"}
+    await client.post("/login", data=form)
+    client.headers["X-CSRF-Token"] = (await client.get("/api/session")).json()["csrf"]
+    return client
 
 
 Times = tuple[list[float], list[float]]
+Work = Callable[[httpx.AsyncClient, list[float], list[float]], Awaitable[None]]
 
 
-async def _for(seconds: float, count: int, work: Callable[[Times], Awaitable[None]]) -> Times:
+async def _for(seconds: float, clients: list[httpx.AsyncClient], work: Work) -> Times:
+    """Milliseconds of the two things that everybody does for so long, one after the other with pauses."""
     times: Times = ([], [])
     end = time.perf_counter() + seconds
 
-    async def one(number: int) -> None:
-        await asyncio.sleep(PAUSE * number / count)
+    async def one(number: int, client: httpx.AsyncClient) -> None:
+        await asyncio.sleep(PAUSE * number / len(clients))
         while time.perf_counter() < end:
-            await work(times)
+            await work(client, *times)
             await asyncio.sleep(PAUSE)
 
-    await asyncio.gather(*map(one, range(count)))
+    await asyncio.gather(*(one(number, client) for number, client in enumerate(clients)))
     return times
 
 
 async def _review(client: httpx.AsyncClient, decisions: list[float], pictures: list[float]) -> None:
     began = time.perf_counter()
-    tasks = (await client.get(f"/api/queues/{QUEUE.lower()}/next", params={"count": 20})).json()["tasks"]
-    task = tasks[np.random.default_rng().integers(len(tasks))]  # all are one person to the server
-    sample = (
-        await client.get("/api/sample", params={"id": task["sample_id"], "queue": QUEUE.lower()})
-    ).json()
-    await client.get(sample["image"])
+    tasks = (await client.get(f"/api/queues/{KEY}/next")).json()["tasks"]
+    query = {"id": tasks[0]["sample_id"], "queue": KEY}
+    sample = (await client.get("/api/sample", params=query)).json()
+    (await client.get(sample["image"])).raise_for_status()
     pictures.append(1000 * (time.perf_counter() - began))
     await asyncio.sleep(PAUSE)
     body = {
-        "id": str(uuid.uuid4()), "sample_id": sample["id"], "queue": QUEUE.lower(), "seen": sample["seen"],
+        "id": str(uuid.uuid4()), "sample_id": sample["id"], "queue": KEY, "seen": sample["seen"],
         "outcome": "keep", "reason": "", "regions": sample["regions"], "text": None, "seconds": PAUSE,
     }  # fmt: skip
     began = time.perf_counter()
-    answer = await client.post("/api/reviews", json=body)
+    (await client.post("/api/reviews", json=body)).raise_for_status()
     decisions.append(1000 * (time.perf_counter() - began))
-    if answer.status_code not in (200, 409):
-        raise SystemExit(f"a decision was answered by {answer.status_code}: {answer.text}")
 
 
 async def _nothing(client: httpx.AsyncClient, times: list[float], _: list[float]) -> None:

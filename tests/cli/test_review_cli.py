@@ -125,7 +125,7 @@ def test_beyond_this_machine_accounts_come_first(folder: Path, options: list[str
 
 def test_beyond_this_machine_there_is_a_proxy(folder: Path) -> None:
     add_people(folder)
-    with pytest.raises(UsageError, match="0.0.0.0 .* no TLS.* --behind-proxy"):
+    with pytest.raises(UsageError, match=r"0\.0\.0\.0 .* no TLS.* --behind-proxy"):
         run("review", folder, "--port", 0, "--host", "0.0.0.0")
 
 

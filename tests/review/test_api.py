@@ -266,7 +266,8 @@ def test_large_bodies_are_refused(ann: Visitor) -> None:
 
 
 def test_unknown_queues(ann: Visitor) -> None:
-    assert ann.get("api/queues/nothing/next").status_code == 404
+    for key in ("nothing", "a%00b", "..%2f", "%ff"):
+        assert ann.get(f"api/queues/{key}/next").status_code == 404
     assert ann.change("api/reviews", decision(queue="nothing")).status_code == 404
 
 

@@ -64,7 +64,9 @@ def test_tab_leads_through_the_boxes_and_on(page: Page, server: Served) -> None:
     for _ in range(60):
         desk.press("Tab")
         visited.append(
-            page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText")
+            page.evaluate(
+                "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
+            )
         )
         if visited[-1].startswith("Unsure"):
             break

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from desking import Desk, reviews_of
 from mmrad.box import Box
-from reviewed import DEEP, GOOD, PART, TURNED, WIDE, reviewed_corpus
+from reviewed import DEEP, GOOD, PART, TURNED, WIDE, made_runs, reviewed_corpus
 from served import Served, served
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus = tmp_path_factory.mktemp("drawing") / "corpus"
-    reviewed_corpus(corpus)
+    made_runs(reviewed_corpus(corpus), corpus.parent / "runs")
     return corpus
 
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Served]:
-    with served(folder, "--reviewer", "ann") as running:
+    with served(folder, "--reviewer", "ann", "--runs", str(folder.parent / "runs")) as running:
         yield running
 
 
@@ -197,6 +197,14 @@ def test_the_reference_goes_along_and_shows_in_the_query_place(desk: Desk) -> No
     assert before and after
     left, right = desk.on_screen(0, 0)[0], desk.on_screen(40, 0)[0]
     assert after["x"] - before["x"] == pytest.approx(right - left, abs=1)
+    box = desk.page.locator(".desk-pane.reference").bounding_box()
+    assert box
+    mouse, centre = desk.page.mouse, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.move(*centre)
+    mouse.down()
+    mouse.move(centre[0] - 30, centre[1], steps=3)
+    mouse.up()
+    assert desk.on_screen(0, 0)[0] == pytest.approx(left - 30, abs=1)
     blink = desk.page.locator(".desk-layer.blink")
     expect(blink).to_be_hidden()
     desk.page.keyboard.down("b")
@@ -212,3 +220,47 @@ def test_the_reference_goes_along_and_shows_in_the_query_place(desk: Desk) -> No
     expect(desk.page.locator(".desk-box")).to_have_count(0)
     desk.press("m")
     expect(desk.page.locator(".desk-layer.mask")).to_be_visible()
+
+
+def test_proposals_of_a_run_are_looked_at_and_taken(desk: Desk, folder: Path) -> None:
+    desk.open_sample(WIDE)
+    had = len(desk.labels())
+    desk.press("p")
+    menu = desk.page.get_by_role("dialog", name="Propose boxes from")
+    names = menu.get_by_role("button").all_inner_texts()
+    desk.press(str(next(i for i, name in enumerate(names, 1) if "expert" in name)))
+    proposed = desk.page.locator(".desk-other.proposed")
+    expect(proposed.first).to_be_visible()
+    count = proposed.count()
+    desk.page.get_by_role("button", name="Accept proposal 1").click()
+    assert len(desk.boxes()) == had + 1
+    expect(proposed).to_have_count(count - 1)
+    desk.press("Escape", "p")
+    desk.page.get_by_role("button", name="expert").click()
+    expect(proposed).to_have_count(count)
+    desk.press("Shift+P")
+    assert len(desk.boxes()) == had + 1 + count
+    desk.press("Control+z", "k")
+    desk.wait_saved()
+    assert len(reviews_of(folder, WIDE)[-1].after) == had + 1
+
+
+def test_a_box_is_tightened_where_there_is_a_model(desk: Desk) -> None:
+    def with_model(route: Route) -> None:
+        answer = route.fetch()
+        assert '"segments":false' in answer.text()
+        route.fulfill(response=answer, body=answer.text().replace('"segments":false', '"segments":true'))
+
+    sent = []
+
+    def tighten(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(json={"box": [24, 352, 130, 450]})
+
+    desk.page.route(f"{desk.url}/sample?*", with_model)
+    desk.page.route("**/api/segment", tighten)
+    desk.open_sample(TURNED)
+    desk.press("Tab", "w")
+    expect(desk.message).to_have_text("Tightened.")
+    assert sent == [{"id": TURNED, "box": [20, 350, 140, 460]}]
+    assert desk.boxes()[0] == [24, 352, 130, 450]

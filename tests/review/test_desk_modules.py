@@ -308,12 +308,12 @@ def test_a_refused_decision_takes_later_ones_of_its_sample_along_and_no_other(pa
         + """answer = ({ id }) => id === "a" ? fail(409, { reviews: [{ reviewer: "ann" }], sample: { seen: 4 } }) : {};
         const outbox = open(); outbox.add([body("a", "s1"), body("b", "s1"), body("c", "s2")]);
         while (outbox.running) await new Promise((done) => setTimeout(done));
-        const again = open(); const kept = [...again.aside.get("s1")].map((item) => [item.body.id, item.aside.conflict, item.aside.sample.seen]);
+        const again = open(); const kept = [...again.aside.get("s1")].map((item) => [item.body.id, item.aside.error, item.aside.reviews[0].reviewer]);
         return { sent, told, kept, waiting: again.waiting.length };""",
     )
     assert found["sent"] == ["a", "c"]
     assert found["told"] == ["aside s1", "stored c"]
-    assert found["kept"] == [["a", True, 4], ["b", True, 4]]
+    assert found["kept"] == [["a", "no", "ann"], ["b", "no", "ann"]]
     assert found["waiting"] == 0
 
 

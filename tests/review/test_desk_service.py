@@ -154,7 +154,7 @@ def test_advice_is_for_people(office: Office) -> None:
     asked = {"sample_id": office.sample.id, "text": "I see nothing", "view_wh": [84, 56], "regions": [HERE]}
     found = office.desk.check(TextCheck.model_validate(asked, strict=False), office.sample)
     assert not found["passed"] and found["boxes"] == []
-    assert found["feedback"].startswith("Your text cannot be read")
+    assert found["feedback"].startswith("The text cannot be read")
     assert "Write the whole text again" not in found["feedback"]
 
 

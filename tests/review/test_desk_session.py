@@ -17,7 +17,17 @@ from mmrad.corpus.reviews import read_reviews
 from reviewed import CLEAR, DEEP, GOOD, PART, SCRIPT, TURNED, WIDE, reviewed_corpus
 from served import Served, served
 
-SIZES = {"fifty": 51, "back": 4, "ahead": 5, "conflict": 4, "refused": 2, "judged": 1, "end": 2, "discard": 1}
+SIZES = {
+    "fifty": 51,
+    "back": 4,
+    "ahead": 5,
+    "conflict": 4,
+    "refused": 2,
+    "judged": 1,
+    "end": 2,
+    "discard": 1,
+    "again": 2,
+}
 """How many samples the queue of a test has; no two have any in common."""
 NAMED = (WIDE, TURNED, DEEP, GOOD, CLEAR, PART)
 
@@ -139,6 +149,29 @@ def test_the_next_picture_waits_for_nothing(desk: Desk, folder: Path, queues: Qu
     assert all(len(reviews_of(folder, id_)) == 1 for id_ in ids[:3])
 
 
+def test_what_is_not_saved_yet_can_be_decided_again(desk: Desk, folder: Path, queues: Queues) -> None:
+    first, second = queues["again"]
+    desk.open_queue("again")
+    gate = Gate()
+    desk.page.route("**/api/reviews", gate)
+    desk.drag((10, 10), (40, 40))
+    desk.name_box("spot")
+    desk.press("e")
+    desk.page.get_by_role("textbox", name="Text").fill("other words")
+    desk.press("Escape", "k")
+    desk.wait_for(second)
+    desk.press("ArrowLeft")
+    desk.wait_for(first)
+    assert desk.labels()[-1].endswith("spot")
+    expect(desk.page.locator(".desk-read")).to_have_text("other words")
+    desk.press("Control+a", "Delete", "k")
+    desk.wait_for(second)
+    gate.open()
+    desk.wait_saved()
+    earlier, later = reviews_of(folder, first)
+    assert later.after == () and later.before == earlier.after != ()
+
+
 def test_two_people_on_one_sample_lose_nothing(desk: Desk, bob: Desk, folder: Path) -> None:
     desk.open_sample(TURNED)
     bob.open_sample(TURNED)
@@ -229,7 +262,8 @@ def test_nothing_is_lost_when_the_server_is_killed(page: Page, tmp_path: Path) -
         desk.drag((10, 10), (60, 50))
         desk.name_box("new one")
     assert set(read_reviews(folder)) == {ids[0]}
-    page.on("dialog", lambda dialog: dialog.accept())
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     with served(folder, "--reviewer", "ann", port=port):
         desk.wait_saved()
         desk.wait_for(ids[3])
@@ -239,6 +273,7 @@ def test_nothing_is_lost_when_the_server_is_killed(page: Page, tmp_path: Path) -
             ids[1]: "unsure",
             ids[2]: "drop",
         }
+        assert not asked  # nothing keeps the page from coming back
         page.reload()
         desk.wait_for(ids[3])
         expect(desk.notices).to_contain_text("Your changes that were not decided yet are back")

@@ -19,7 +19,7 @@ from mmrad.review.store.ledger import Ledger
 from mmrad.sample import Reasoning, Region, Sample
 from mmrad.teach.lesson import truth_in
 from mmrad.teach.similarity import LabelSimilarity
-from mmrad.teach.verify import feedback, verify
+from mmrad.teach.verify import advice, verify
 from mmrad.view import rescale
 
 Json = dict[str, Any]
@@ -94,7 +94,7 @@ class DeskService:
             "seen": self._ledger.seen(sample.id, seat.track),
             "blind": seat.blind,
             "history": [review_json(review) for review in history],
-            "texts": [_text_json(text, history) for text in self._index.texts(sample.id)],
+            "texts": [_text_json(text, history) for text in self._index.texts(sample.id, history)],
         }
 
     def decide(self, decision: Decision, sample: Sample, seat: Seat) -> None:
@@ -174,8 +174,9 @@ class DeskService:
         )
 
     def _text(self, sent: SentText, sample: Sample) -> TextReview:
-        known = {text.text for text in self._index.texts(sample.id) if text.teacher == sent.teacher}
         history = self._ledger.history(sample.id)
+        texts = [*self._index.texts(sample.id, ()), *self._index.texts(sample.id, history)]
+        known = {text.text for text in texts if text.teacher == sent.teacher}
         edited = {r.text.after for r in history if r.text and r.text.after and r.text.teacher == sent.teacher}
         if sent.before not in known | edited:
             raise UsageError("text: it is another than the teacher's; open the sample again")
@@ -188,18 +189,13 @@ class DeskService:
         labels = _Labels(self._similarity)
         truth = truth_in(sample, view_wh)
         checks = verify(text, truth, labels, category=sample.category)
-        told = feedback(text, checks, truth, category=sample.category)
         boxes = [rescale(place.box, view_wh, sample.size_wh).xyxy for place in parse(text).instances]
         return {
             "checks": {**checks, "label": None} if labels.missing else checks,
             "passed": all(checks.values()),
-            "feedback": told.partition(_FOR_TEACHERS)[0].strip(),
+            "feedback": advice(text, checks, truth, category=sample.category),
             "boxes": [[round(value, 1) for value in box] for box in boxes],
         }
-
-
-_FOR_TEACHERS = "Write the whole text again, as if it were"
-"""How the advice to a model ends, which is none to a person."""
 
 
 class _Labels:

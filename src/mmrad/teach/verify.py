@@ -141,7 +141,7 @@ def quality(text: str, truth: Sequence[Instance]) -> float:
     return float(np.mean(overlaps.max(axis=1)))
 
 
-def feedback(
+def advice(
     text: str,
     checks: Mapping[str, bool],
     truth: Sequence[Instance],
@@ -149,7 +149,7 @@ def feedback(
     *,
     category: str = "",
 ) -> str:
-    """What a teacher is told about a text that failed, so that the next one is better.
+    """What is wrong with a text that failed, in words for whoever mends it.
 
     Args:
         text: The text.
@@ -165,16 +165,25 @@ def feedback(
         return ""
     answer = parse(text)
     if answer.status != "ok":
-        reasons = [
-            f"Your text cannot be read: {answer.detail}. Write <think>reasoning</think><answer>Yes or No; "
+        return (
+            f"The text cannot be read: {answer.detail}. Write <think>reasoning</think><answer>Yes or No; "
             "after Yes every place as {'bbox_2d': [x1, y1, x2, y2], 'label': '...'}</answer>."
-        ]
-    else:
-        reasons = list(_reasons(text, answer, checks, truth, limits, category))
-    reasons.append(
-        "Write the whole text again, as if it were the first, and do not speak of this correction."
-    )
-    return " ".join(reasons)
+        )
+    return " ".join(_reasons(text, answer, checks, truth, limits, category))
+
+
+def feedback(
+    text: str,
+    checks: Mapping[str, bool],
+    truth: Sequence[Instance],
+    limits: Limits = Limits(),
+    *,
+    category: str = "",
+) -> str:
+    """What a teacher is told about a text that failed, so that the next one is better: see `advice`."""
+    told = advice(text, checks, truth, limits, category=category)
+    again = "Write the whole text again, as if it were the first, and do not speak of this correction."
+    return f"{told} {again}" if told else ""
 
 
 def _place_checks(

@@ -87,7 +87,8 @@ class Signals:
         """Read what takes long, in the order in which people ask for it."""
         _ = self.corpus.references
         self.texts()
-        self._findings()
+        if self._examined:
+            self._findings()
         for judgements in self._runs.values():
             judgements()
         self._text_signals()

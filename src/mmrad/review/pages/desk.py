@@ -27,19 +27,25 @@ class Desk(ui.element, component=ASSETS / "desk.js", esm={"mmrad-desk": str(ASSE
     """
 
     def __init__(
-        self, application: Application, *, queue: Queue | None = None, start: str = "", adjudicate: bool = False
+        self,
+        application: Application,
+        *,
+        queue: Queue | None = None,
+        start: str = "",
+        adjudicate: bool = False,
     ) -> None:
         super().__init__()
         person = application.person()
         shown = {"key": queue.key, "title": queue.title} if queue else None
         self._props.update(
-            base=application.url("").rstrip("/"),
+            base=application.url(""),
             csrf=application.csrf(),
             who=f"{_place(application)}/{person.name}",
             decides=not application.read_only and person.role.allows(Role.ANNOTATOR),
             queue=shown,
             start=start,
             adjudicate=adjudicate,
+            segments=application.assist.can_segment,
         )
 
 
@@ -69,5 +75,5 @@ def _show(application: Application, **shown: Any) -> None:
 
 
 def _place(application: Application) -> str:
-    """Tells corpora apart that are served at one address one after the other; what is unsent belongs to one."""
+    """Tells corpora apart that are served at one address in turn: what is unsent belongs to one."""
     return hashlib.sha256(str(application.corpus.path.resolve()).encode()).hexdigest()[:12]

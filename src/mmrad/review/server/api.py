@@ -218,8 +218,9 @@ class Api:
             raise HTTPException(404, "there is no sample with this id") from error
 
     def _queue(self, key: str) -> Queue:
+        store = self._store()
         try:
-            return self._store().queue(key)
+            return store.queue("".join(filter(str.isprintable, key)))  # PostgreSQL knows no NUL
         except UsageError as error:
             raise HTTPException(404, "there is no such queue") from error
 

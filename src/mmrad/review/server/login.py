@@ -106,7 +106,8 @@ class Login:
     async def log_in(self, request: Request) -> Response:
         """Check name and password, and open a session."""
         form = await _form(request)
-        name, next_ = form.get("name", "").strip(), form.get("next", "/")
+        name = "".join(filter(str.isprintable, form.get("name", ""))).strip()
+        next_ = form.get("next", "/")
         if self._insecure(request):
             return self._page(request, status=403)
         token = request.cookies.get(_FORM_COOKIE, "")
@@ -117,9 +118,9 @@ class Login:
             self._try, who, name, form.get("password", ""), limiter=self._hashing
         )
         if isinstance(answer, User):
-            return self._enter(answer, next_)
+            return await to_thread.run_sync(self._enter, answer, next_)
         if answer:
-            problem = f"Too many wrong passwords. Try again in {math.ceil(answer / 60)} minutes."
+            problem = f"Too many wrong passwords. Try again in {math.ceil(answer / 60)} min."
             page = self._page(request, problem, status=429, next=next_, name=name)
             page.headers["Retry-After"] = str(answer)
             return page

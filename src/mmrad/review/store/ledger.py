@@ -60,9 +60,10 @@ class Ledger:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take in what other processes decided."""
-        with self._alone():
-            self._level()
+        """Take in what other processes decided, without waiting for a thread that is just doing so."""
+        if not self._lock.locked():
+            with self._alone():
+                self._level()
 
     def standing(self, sample_id: str) -> Standing:
         """How a sample stands."""
@@ -101,9 +102,10 @@ class Ledger:
         if self._store is None:
             raise UsageError("decisions need a database; this application only shows")
         with self._alone():
-            self._level()
-            self._write([review])
-            self._store.add_review(review, queue)
+            try:
+                self._store.add_review(review, queue)
+            finally:  # also after a conflict, with what the reviewer has not seen
+                self._level()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import chain
 from itertools import count as numbers
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Select,
-    delete,
-    distinct,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import JSON, ColumnElement, delete, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from mmrad.errors import UsageError
@@ -31,7 +17,8 @@ from mmrad.review.criteria import Criteria
 from mmrad.review.records import Progress, Queue, Task
 from mmrad.review.store.counts import Counts, count_before
 from mmrad.review.store.database import Database, next_seq
-from mmrad.review.store.models import HoldRow, QueueRow, ReviewRow, ShareRow, TaskRow
+from mmrad.review.store.models import HoldRow, QueueRow, ShareRow, TaskRow
+from mmrad.review.store.tasks import doable, hold, out_of_reach, reviewed_blind
 
 LEASE = 600.0
 """Seconds for which a task that a person was given is kept from others; asking again renews it."""
@@ -130,19 +117,10 @@ class Queues(Database):
         """
         with self._writing() as session:
             row = queue_row(session, queue, lock=True)
-            session.execute(delete(HoldRow).where(HoldRow.queue_id == row.id, HoldRow.expires <= time.time()))
-            start = after if after >= 0 else _place(session, row.id, reviewer)
-            found: list[TaskRow] = []
-            for assignee in (reviewer, ""):
-                for part in (TaskRow.position > start, TaskRow.position <= start):
-                    if len(found) < count:
-                        wanted = (
-                            _doable(row, reviewer)
-                            .where(TaskRow.assignee == assignee, part)
-                            .limit(count - len(found))
-                        )
-                        found += session.scalars(wanted)
-            _hold(session, row.id, reviewer, [task.position for task in found])
+            share = session.get(ShareRow, (row.id, reviewer))
+            place = share.position if share else -1
+            found = doable(session, row, reviewer, after if after >= 0 else place, count)
+            hold(session, row, reviewer, [task.position for task in found], LEASE)
             return [Task(queue, task.position, task.sample_id, task.assignee or None) for task in found]
 
     def release(self, queue: str, reviewer: str) -> None:
@@ -173,7 +151,7 @@ class Queues(Database):
             if reviewer is None:
                 chosen = chosen.where(TaskRow.assignee > "")
             else:
-                chosen = chosen.where(TaskRow.assignee == "", ~_reviewed_blind(reviewer))
+                chosen = chosen.where(TaskRow.assignee == "", ~reviewed_blind(reviewer))
             chosen = chosen.order_by(TaskRow.position).limit(count)
             changed = update(TaskRow).where(TaskRow.queue_id == row.id, TaskRow.position.in_(chosen))
             return session.connection().execute(changed.values(assignee=reviewer or "")).rowcount
@@ -187,7 +165,7 @@ class Queues(Database):
         with self._reading() as session:
             row = queue_row(session, queue)
             share = session.get(ShareRow, (row.id, reviewer))
-            left = row.size - row.done - _out_of_reach(session, row, reviewer)
+            left = row.size - row.done - out_of_reach(session, row, reviewer)
             return Progress(row.size, row.done, row.disputed, share.reviewed if share else 0, left)
 
 
@@ -234,63 +212,3 @@ def _unrolled(session: Session, values: Sequence[str]) -> tuple[ColumnElement[in
         return each.c.key, each.c.value
     each = func.json_array_elements_text(sent).table_valued("value", with_ordinality="place").render_derived()
     return each.c.place - 1, each.c.value
-
-
-def _reviewed_blind(reviewer: str) -> ColumnElement[bool]:
-    """Whether a person has reviewed a task blind since its sample was last settled."""
-    return exists().where(
-        ReviewRow.track == reviewer, ReviewRow.sample_id == TaskRow.sample_id, ReviewRow.seq > TaskRow.since
-    )
-
-
-def _doable(queue: QueueRow, reviewer: str) -> Select[TaskRow]:
-    """The open tasks of a queue, in order, that wait for a review of this person."""
-    held = (
-        select(func.count())
-        .where(
-            HoldRow.queue_id == TaskRow.queue_id,
-            HoldRow.position == TaskRow.position,
-            HoldRow.reviewer != reviewer,
-        )
-        .scalar_subquery()
-    )
-    wanted = select(TaskRow).where(
-        TaskRow.queue_id == queue.id, ~TaskRow.done, TaskRow.given + held < queue.needed
-    )
-    if queue.needed > 1:
-        wanted = wanted.where(~_reviewed_blind(reviewer))
-    return wanted.order_by(TaskRow.position)
-
-
-def _place(session: Session, queue_id: int, reviewer: str) -> int:
-    share = session.get(ShareRow, (queue_id, reviewer))
-    return share.position if share else -1
-
-
-def _hold(session: Session, queue_id: int, reviewer: str, positions: Sequence[int]) -> None:
-    """Hold tasks for a person, or hold them for longer."""
-    mine = (HoldRow.queue_id == queue_id, HoldRow.reviewer == reviewer, HoldRow.position.in_(positions))
-    session.execute(delete(HoldRow).where(*mine))
-    for position in positions:
-        session.add(
-            HoldRow(queue_id=queue_id, position=position, reviewer=reviewer, expires=time.time() + LEASE)
-        )
-
-
-def _out_of_reach(session: Session, queue: QueueRow, reviewer: str) -> int:
-    """How many open tasks are others', or have this person's blind review and wait for others."""
-    is_open = (TaskRow.queue_id == queue.id, ~TaskRow.done)
-    assigned = select(func.count()).where(*is_open, TaskRow.assignee > "")
-    mine = select(func.count()).where(*is_open, TaskRow.assignee == reviewer)
-    # Two ranges of the index; "assigned to another" would be all of it.
-    found = (session.scalar(assigned) or 0) - (session.scalar(mine) or 0)
-    if queue.needed > 1:
-        free = TaskRow.assignee.in_(["", reviewer])
-        waiting = exists().where(
-            *is_open, free, TaskRow.sample_id == ReviewRow.sample_id, TaskRow.since < ReviewRow.seq
-        )
-        reviewed = select(func.count(distinct(ReviewRow.sample_id))).where(
-            ReviewRow.track == reviewer, waiting
-        )
-        found += session.scalar(reviewed) or 0
-    return found

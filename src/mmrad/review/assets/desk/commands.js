@@ -18,7 +18,10 @@ function turn(desk, by) {
   desk.say(`Reference ${desk.reference + 1} of ${length}.`);
 }
 
-const lookOf = (desk, name) => () => desk.say(`${name} ${(desk.show[name] = !desk.show[name]) ? "on" : "off"}.`);
+function toggle(desk, name, words) {
+  desk.show[name] = !desk.show[name];
+  desk.say(`${words} ${desk.show[name] ? "on" : "off"}.`);
+}
 
 /* The middle of what is seen of the picture, or where the mouse is. */
 function middle({ shared: { view, pane, cursor } }) {
@@ -35,8 +38,8 @@ export const LOOK = {
   full: ({ shared, sample }) => (shared.view = centred(shared.pane, sample.size_wh, 1)),
   previousReference: (desk) => turn(desk, -1),
   nextReference: (desk) => turn(desk, 1),
-  mask: (desk) => desk.sample.mask ? lookOf(desk, "mask")() : desk.say("There is no mask."),
-  boxes: (desk) => lookOf(desk, "boxes")(),
+  mask: (desk) => desk.sample.mask ? toggle(desk, "mask", "Mask") : desk.say("There is no mask."),
+  boxes: (desk) => toggle(desk, "boxes", "Boxes"),
   nextText: (desk) => desk.showText((desk.text + 1) % Math.max(1, desk.sample.texts.length)),
   help: (desk) => (desk.menu = "help"),
   cancel: (desk) => desk.cancel(),
@@ -59,6 +62,7 @@ export const EDIT = {
   judge: (desk) => desk.judgeNext(),
   edit: (desk) => desk.sample.texts.length ? (desk.editing = true) : desk.say("There is no text."),
   propose: (desk) => desk.sample.proposals.length ? (desk.menu = "propose") : desk.say("There is nothing to propose from."),
+  tighten: (desk) => desk.tighten(),
   acceptAll: (desk) => desk.acceptAll(),
 };
 

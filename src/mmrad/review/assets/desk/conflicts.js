@@ -7,6 +7,7 @@ export const conflicts = {
   data: () => ({ conflict: null, returnTo: null }),
   methods: {
     setAside(sampleId) {
+      this.loader.forget(sampleId);
       if (this.idle()) return this.visit(sampleId);
       this.notify(`aside ${sampleId}`, "warning", `Your decision on ${sampleId} was not taken.`, [{ words: "Look now", act: () => this.visit(sampleId) }]);
     },
@@ -25,14 +26,14 @@ export const conflicts = {
     takeConflict(sample, items) {
       const { aside } = items.find((item) => item.aside);
       const mine = items[0].body;
-      const theirs = aside.reviews.at(-1);
-      this.sample = aside.sample ?? sample;
-      const regions = mine.outcome === "keep" ? mine.regions : this.sample.regions;
+      const theirs = aside.reviews.at(-1) ?? null;
+      const regions = mine.outcome === "keep" ? mine.regions : sample.regions;
       const judged = Object.fromEntries(items.map(({ body: { text } }) => text).filter(Boolean).map(({ teacher, good, after }) => [teacher, { good, after }]));
-      this.editor = new Editor(this.sample, { regions, judged });
+      this.sample = sample;
+      this.editor = new Editor(sample, { regions, judged });
       this.decided = mine.outcome;
-      this.conflict = { items, mine, theirs: theirs && (theirs.after ?? theirs.regions) };
-      const words = theirs ? `${theirs.reviewer} decided since you opened this: ${decisionWords({ ...theirs, regions: this.conflict.theirs })} (dashed). You: ${decisionWords(mine)}.`
+      this.conflict = { items, mine, theirs };
+      const words = theirs ? `${theirs.reviewer} decided since you opened this: ${decisionWords(theirs)} (dashed). You: ${decisionWords(mine)}.`
         : `The server did not take your decision (${decisionWords(mine)}): ${aside.error}`;
       this.notify("conflict", "warning", words, [], "sample");
     },
@@ -43,8 +44,8 @@ export const conflicts = {
     keepMine() {
       const { mine, items } = this.conflict;
       if (mine.outcome === "keep" && this.refuseUnnamed()) return;
-      this.outbox.remove(items);
       this.send(mine.outcome, mine.reason, mine.queue, mine.seconds);
+      this.outbox.remove(items);
       this.resolved("Yours is put on top.");
     },
     resolved(words) {

@@ -198,3 +198,15 @@ export class Editor {
     }));
   }
 }
+
+/* A sample as this person's decisions leave it that the server has not confirmed yet, and with each text as it was
+   edited last. */
+export function afterDecisions(sample, bodies) {
+  const last = bodies.at(-1);
+  const texts = sample.texts.map((text) => {
+    const mine = bodies.findLast((body) => body.text?.teacher === text.teacher)?.text;
+    const review = mine ? { good: mine.good, after: mine.after ?? mine.before, by: "You" } : text.review;
+    return { ...text, review, text: review?.after ?? text.text };
+  });
+  return last ? { ...sample, texts, seen: last.seen + 1, status: last.outcome, regions: last.regions } : { ...sample, texts };
+}

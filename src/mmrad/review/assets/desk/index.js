@@ -6,7 +6,7 @@ import { Api } from "./api.js";
 import { checking } from "./checking.js";
 import { EDIT, LOOK } from "./commands.js";
 import { conflicts } from "./conflicts.js";
-import { Editor } from "./editor.js";
+import { Editor, afterDecisions } from "./editor.js";
 import { cursorAt, grab } from "./gestures.js";
 import { Help } from "./help.js";
 import { keyboard } from "./keyboard.js";
@@ -27,10 +27,15 @@ import { fit, stacksBetter, toImage } from "./viewport.js";
 import { Watch } from "./watch.js";
 import { OUTCOMES, REASONS, STATUSES, plural } from "./words.js";
 
+/* What is on at the beginning of each sample. */
+const AT_FIRST = {
+  menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, finished: false, text: 0, reference: 0,
+};
+
 export default {
   components: { Act, Help, Menu, Overlay, Pane, Percent, Regions, Reviews, Texts },
   mixins: [keyboard, notices, conflicts, checking],
-  props: { base: String, csrf: String, who: String, decides: Boolean, queue: Object, start: String, adjudicate: Boolean },
+  props: { base: String, csrf: String, who: String, decides: Boolean, queue: Object, start: String, adjudicate: Boolean, segments: Boolean },
   template: LAYOUT,
   data() {
     const api = markRaw(new Api(this.base, this.csrf));
@@ -41,15 +46,19 @@ export default {
     const walk = this.queue && markRaw(new Walk(api, loader, this.queue.key, new Stored(sessionStorage, this.who), busy));
     return {
       api, stored, loader, outbox, walk, watch: markRaw(new Watch()), reasons: REASONS,
-      sample: null, pictures: {}, editor: null, progress: null, finished: false, turn: 0,
+      sample: null, pictures: {}, editor: null, progress: null, turn: 0,
       shared: { view: { scale: 1, x: 0, y: 0 }, pane: [1, 1], cursor: null }, area: [2, 1], cursor: "crosshair",
-      show: { boxes: true, mask: false, blink: false }, reference: 0, text: 0, lastLabels: {},
-      menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, decided: null,
+      show: { boxes: true, mask: false, blink: false }, decided: null, lastLabels: {},
+      ...AT_FIRST,
     };
   },
   computed: {
     canEdit() {
       return this.decides && Boolean(this.editor);
+    },
+    savingWords() {
+      const { length } = this.outbox.waiting;
+      return length ? `${length} being saved` : this.decides ? "all saved" : "read only";
     },
     statusWords() {
       return STATUSES[this.sample.status];
@@ -78,7 +87,7 @@ export default {
       if (this.show.blink) return [];
       const kind = (name, regions) => regions.map((region) => ({ ...region, kind: name }));
       return [
-        ...kind("theirs", this.conflict?.theirs ?? this.shownReview?.regions ?? []),
+        ...kind("theirs", (this.conflict?.theirs ?? this.shownReview)?.regions ?? []),
         ...kind("proposed", this.proposed?.regions ?? []),
         ...(this.place ? [{ box: this.place, kind: "told" }] : []),
       ];
@@ -86,12 +95,14 @@ export default {
   },
   mounted() {
     addEventListener("beforeunload", this.leaving);
-    this.outbox.run();
+    addEventListener("online", this.saveNow);
+    this.saveNow();
     if (this.queue) this.begin();
     else this.open(this.start);
   },
   beforeUnmount() {
     removeEventListener("beforeunload", this.leaving);
+    removeEventListener("online", this.saveNow);
   },
   methods: {
     addressOf(url) {
@@ -138,7 +149,7 @@ export default {
     },
     present(sample, pictures) {
       this.dismissAll("sample");
-      Object.assign(this, { menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, finished: false, text: 0, reference: 0, pictures });
+      Object.assign(this, AT_FIRST, { pictures });
       this.takeUp(sample);
       this.watch.start();
       this.shared.view = fit(this.shared.pane, this.sample.size_wh);
@@ -150,9 +161,8 @@ export default {
       const pending = this.outbox.of(sample.id);
       this.conflict = null;
       if (pending.some((item) => item.aside)) return this.takeConflict(sample, pending);
-      const last = pending.at(-1)?.body;
-      this.decided = last?.outcome ?? (sample.status in OUTCOMES ? sample.status : null);
-      this.sample = last ? { ...sample, seen: last.seen + 1, status: last.outcome, regions: last.regions } : sample;
+      this.sample = afterDecisions(sample, pending.map((item) => item.body));
+      this.decided = this.sample.status in OUTCOMES ? this.sample.status : null;
       this.editor = new Editor(this.sample, this.draftOf(this.sample));
     },
     draftOf(sample) {
@@ -198,11 +208,13 @@ export default {
       this.loader.forget(id);
       this.progress = answer.progress ?? this.progress;
       if (this.sample?.id === id && !this.outbox.of(id).length) this.sample = this.editor.sample = { ...this.sample, status: answer.status, seen: answer.seen };
-      if (!this.outbox.waiting.length) this.say("All saved.");
     },
     dropFor(reason) {
       this.closeMenu();
       this.decide("drop", reason);
+    },
+    saveNow() {
+      this.outbox.run();
     },
     /* ---- editing ---- */
     edit(change, done = "", nothing = "") {
@@ -248,6 +260,19 @@ export default {
         if (this.sample?.id === id) this.proposed = { name, regions };
       } catch (failure) {
         this.say(`No proposals: ${failure.message}.`);
+      }
+    },
+    /* The current box drawn close around what lies in it. */
+    async tighten() {
+      const { editor } = this, { id } = this.sample, key = editor.current;
+      if (!this.segments) return this.say("No model to tighten boxes: start with --sam.");
+      if (!editor.region) return this.say("Select a box first.");
+      this.say("Tightening …");
+      try {
+        const { box } = await this.api.post("/api/segment", { id, box: editor.whole });
+        if (this.editor === editor) this.edit(() => editor.place(key, box), "Tightened.");
+      } catch (failure) {
+        this.say(`Not tightened: ${failure.message}.`);
       }
     },
     accept(i) {

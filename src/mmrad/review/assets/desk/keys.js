@@ -36,6 +36,7 @@ export const KEYS = [
   [text, "nextText", "Next teacher's text", ["Y"]],
   [text, "propose", "Proposals", ["P"]],
   [text, "acceptAll", "Accept all proposals shown", ["Shift+P"]],
+  [text, "tighten", "Tighten the box around what lies in it, by SAM", ["W"]],
   [text, "help", "This list", ["?", "F1"]],
   [text, "cancel", "Cancel, close, select nothing", ["Escape"]],
 ].map(([group, command, words, keys]) => ({ group, command, words, keys }));

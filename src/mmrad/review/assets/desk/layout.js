@@ -10,8 +10,7 @@ export const LAYOUT = `
     <span v-if="sample" class="desk-status" :class="sample.status">{{ statusWords }}</span>
     <span v-if="sample?.blind" class="desk-status">blind</span>
     <span class="desk-gap"></span>
-    <span v-if="outbox.waiting.length" class="desk-saving" :class="{ trouble: outbox.trouble }">{{ outbox.waiting.length }} being saved</span>
-    <span v-else class="desk-saving saved">{{ decides ? "all saved" : "read only" }}</span>
+    <span class="desk-saving" :class="{ trouble: outbox.trouble, saved: !outbox.waiting.length }" role="status">{{ savingWords }}</span>
     <Act words="Keys" icon="keyboard" command="help" @act="run('help')" />
   </div>
   <div class="desk-tools" role="toolbar" aria-label="View and boxes">
@@ -29,12 +28,13 @@ export const LAYOUT = `
         <Act icon="undo" words="Undo" command="undo" :disabled="!editor.edits.past.length" @act="run('undo')" /><Act icon="redo" words="Redo" command="redo" :disabled="!editor.edits.future.length" @act="run('redo')" />
         <Act icon="highlight_alt" words="New box" command="draw" @act="run('draw')" />
         <Act icon="call_merge" words="Merge" command="merge" :disabled="editor.selected.length < 2" @act="run('merge')" /><Act icon="call_split" words="Split" command="split" :disabled="!editor.region" @act="run('split')" />
-        <Act v-if="sample.proposals.length" icon="auto_fix_high" words="Proposals" command="propose" @act="run('propose')" /></template>
+        <Act v-if="sample.proposals.length" icon="auto_fix_high" words="Proposals" command="propose" @act="run('propose')" />
+        <Act v-if="segments" icon="center_focus_strong" words="Tighten" command="tighten" :disabled="!editor.region" @act="run('tighten')" /></template>
     </template>
     <p class="desk-say" role="status">{{ message }}</p>
   </div>
-  <div class="desk-notices" role="region" aria-label="Notices">
-    <div v-for="notice in notices" :key="notice.name" class="desk-notice" :class="notice.kind" :role="notice.kind === 'error' ? 'alert' : 'status'"><span>{{ notice.words }}</span>
+  <div class="desk-notices" role="region" aria-label="Notices" aria-live="polite">
+    <div v-for="notice in notices" :key="notice.name" class="desk-notice" :class="notice.kind" :role="notice.kind === 'error' ? 'alert' : undefined"><span>{{ notice.words }}</span>
       <span class="desk-row"><a v-if="notice.link" :href="notice.link.address" class="desk-act">{{ notice.link.words }}</a>
         <button v-for="action in notice.actions" type="button" class="desk-act" @click="action.act">{{ action.words }}</button></span></div>
   </div>

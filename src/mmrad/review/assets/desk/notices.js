@@ -24,10 +24,10 @@ export const notices = {
     },
     /* Decisions wait for the connection, or go on. */
     connection(failure) {
-      const again = [{ words: "Try now", act: () => this.outbox.run() }];
+      const again = [{ words: "Try now", act: this.saveNow }];
       if (!failure) this.dismiss("connection");
       else if (failure.status === 401) {
-        const address = `${this.base}/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+        const address = `${this.base}/login?next=${encodeURIComponent(location.pathname.slice(this.base.length) + location.search)}`;
         this.notify("connection", "error", "You are logged out. Nothing is lost: log in, and what you decided is saved.", [], "", { words: "Log in", address });
       } else this.notify("connection", "warning", `Not saved yet: ${failure.message}. Go on; it is tried again.`, again);
     },

@@ -69,10 +69,10 @@ export class Outbox {
   }
 
   /* Later decisions on a sample build on the one that was not taken, and go with it. */
-  setAside(item, { status, body, message }) {
+  setAside(item, { body, message }) {
     const later = this.waiting.filter((other) => other.body.sample_id === item.body.sample_id);
     later.forEach((other) => {
-      other.aside = { conflict: status === 409, error: message, sample: body?.sample ?? null, reviews: body?.reviews ?? [] };
+      other.aside = { error: message, reviews: body?.reviews ?? [] };
       this.keep(other);
     });
     this.items = [...this.items];

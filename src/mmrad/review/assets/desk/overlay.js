@@ -26,10 +26,6 @@ export const Overlay = {
   props: { shared: Object, editor: Object, visible: Boolean, others: Array, tool: Object, editable: Boolean },
   emits: ["select"],
   template: `
-    <g v-for="other in others" :class="['desk-other', other.kind]">
-      <rect class="under" v-bind="rect(other.box)" /><rect class="stroke" v-bind="rect(other.box)" />
-      <text v-if="other.label" v-bind="tag(other.box, true)">{{ other.label }}</text>
-    </g>
     <g v-if="visible && regions.length" role="listbox" aria-label="Boxes" aria-multiselectable="true">
       <g v-for="(region, i) in regions" :key="region.key" role="option" :data-key="region.key" class="desk-box" tabindex="0"
          :aria-selected="isSelected(region)" :aria-label="nameOf(region, i)" :class="{ current: region.key === editor.current, marked: isSelected(region) }"
@@ -37,6 +33,10 @@ export const Overlay = {
         <rect class="under" v-bind="rect(region.box)" /><rect class="stroke" v-bind="rect(region.box)" />
         <text v-bind="tag(region.box)">{{ i + 1 }} {{ region.label }}</text>
       </g>
+    </g>
+    <g v-for="other in others" :class="['desk-other', other.kind]">
+      <rect class="under" v-bind="rect(other.box)" /><rect class="stroke" v-bind="rect(other.box)" />
+      <text v-if="other.label" v-bind="tag(other.box, true)">{{ other.label }}</text>
     </g>
     <g v-if="visible && editable && editor.region" class="desk-handles">
       <rect v-for="handle in handles" :key="handle.handle" :x="handle.x - ${HANDLE / 2}" :y="handle.y - ${HANDLE / 2}" width="${HANDLE}" height="${HANDLE}" />

@@ -19,7 +19,7 @@ export const Pane = {
       <svg class="desk-over" :aria-hidden="!$slots.default">
         <slot />
         <g v-if="cross" class="desk-cross">
-          <line :x1="cross[0]" :x2="cross[0]" y1="0" y2="100%" /><line x1="0" x2="100%" :y1="cross[1]" :y2="cross[1]" />
+          <template v-for="kind in ['under', 'stroke']"><line :class="kind" :x1="cross[0]" :x2="cross[0]" y1="0" y2="100%" /><line :class="kind" x1="0" x2="100%" :y1="cross[1]" :y2="cross[1]" /></template>
         </g>
       </svg>
       <p v-if="broken" class="desk-broken" role="alert">This picture did not load.

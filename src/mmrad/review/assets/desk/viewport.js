@@ -47,7 +47,7 @@ function kept(view, pane, size) {
    reference of another size than its query is laid over it. */
 export const laidInto = (frame, size) => centred(frame, size, Math.min(frame[0] / size[0], frame[1] / size[1]));
 
-/* Whether two panes in an area show a picture larger one above the other than side by side. */
+/* Whether two panes in an area show a picture clearly larger one above the other than side by side. */
 export function stacksBetter([width, height], size) {
-  return fit([width, height / 2], size).scale > fit([width / 2, height], size).scale;
+  return fit([width, height / 2], size).scale > 1.2 * fit([width / 2, height], size).scale;
 }
