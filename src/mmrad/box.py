@@ -6,6 +6,7 @@ mmrad stores `[x, y, w, h]`; formats that want it convert at their own edge.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Box:
     y2: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.xyxy).all() and self.x1 < self.x2 and self.y1 < self.y2):
+        if not (all(map(math.isfinite, self.xyxy)) and self.x1 < self.x2 and self.y1 < self.y2):
             raise ValueError(f"not a box with an area: {self.xyxy}")
 
     @property

@@ -135,6 +135,11 @@ def test_prefixes_that_are_none(folder: Path, prefix: str) -> None:
         run("review", folder, "--prefix", prefix)
 
 
+def test_a_reviewer_has_a_name(folder: Path) -> None:
+    with pytest.raises(UsageError, match="--reviewer"):
+        run("review", folder, "--reviewer", " ")
+
+
 def test_a_port_that_is_taken(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -19,9 +19,11 @@ ADDRESS = "http://localhost/"
 
 HELPERS = """
 globalThis.load = (name) => import(`/${name}.js`);
-globalThis.sampleOf = (regions, texts = []) => ({ id: "a/b/c/1", size_wh: [100, 60], seen: 3, regions, texts });
+globalThis.sampleOf = (regions, texts = []) => (
+  { id: "a/b/c/1", size_wh: [100, 60], seen: 3, regions, texts });
 globalThis.memory = () => { const kept = {}; return Object.defineProperties(kept, {
-  getItem: { value: (key) => kept[key] ?? null }, setItem: { value: (key, value) => { kept[key] = value; }, configurable: true },
+  getItem: { value: (key) => kept[key] ?? null },
+  setItem: { value: (key, value) => { kept[key] = value; }, configurable: true },
   removeItem: { value: (key) => { delete kept[key]; } } }); };
 """
 
@@ -82,7 +84,8 @@ def test_moving_keeps_the_size_and_resizing_the_other_edges(
     page: Page, box: list[int], by: Any, handle: str
 ) -> None:
     steps = """const { moved, resized } = await load("boxes");
-        return [moved(given.box, given.by, [100, 60]), resized(given.box, given.handle, given.by, [100, 60])];"""
+        const size = [100, 60];
+        return [moved(given.box, given.by, size), resized(given.box, given.handle, given.by, size)];"""
     moved, resized = js(page, steps, {"box": box, "by": list(by), "handle": handle})
     for x1, y1, x2, y2 in (moved, resized):
         assert 0 <= x1 < x2 <= 100 and 0 <= y1 < y2 <= 60
@@ -192,8 +195,10 @@ def test_undo_goes_back_step_by_step_and_redo_forth(page: Page) -> None:
 )
 def test_everything_can_be_undone_and_done_again(page: Page, steps: list[str]) -> None:
     script = """const { Editor } = await load("editor"); const editor = new Editor(sampleOf(given.regions));
-        const acts = { add: () => editor.add([1, 2, 9, 9], "new"), move: () => editor.move([3, -2]), remove: () => editor.remove(),
-          merge: () => editor.merge(), split: () => editor.split(0, 12), relabel: () => editor.region && editor.relabel(editor.current, "other"),
+        const acts = {
+          add: () => editor.add([1, 2, 9, 9], "new"), move: () => editor.move([3, -2]),
+          remove: () => editor.remove(), merge: () => editor.merge(), split: () => editor.split(0, 12),
+          relabel: () => editor.region && editor.relabel(editor.current, "other"),
           markAll: () => editor.markAll() };
         const seen = [JSON.stringify(editor.draft().regions)];
         for (const step of given.steps) {
@@ -239,7 +244,8 @@ def test_a_text_falls_into_places_and_words(page: Page) -> None:
         page,
         """const { sections, pieces, boxInImage } = await load("words");
         const parts = sections(given).map(({ name, text }) => [name, pieces(text)]);
-        return { parts, scaled: boxInImage([10, 5, 30, 20], [100, 50], [200, 25]), whole: sections("anything") };""",
+        const scaled = boxInImage([10, 5, 30, 20], [100, 50], [200, 25]);
+        return { parts, scaled, whole: sections("anything") };""",
         text,
     )
     (name, pieces), answer = found["parts"]
@@ -261,7 +267,8 @@ def test_one_decision_for_each_judged_text(page: Page) -> None:
         """const { Editor } = await load("editor"); const editor = new Editor(sampleOf([], given));
         const none = editor.decisions("keep", "", "q", 1.26);
         editor.judge(given[0], false); editor.rewrite(given[2], "better");
-        return [none, editor.decisions("keep", "", "q", 1.26), editor.decisions("drop", "blurred", null, 1)];""",
+        const kept = editor.decisions("keep", "", "q", 1.26);
+        return [none, kept, editor.decisions("drop", "blurred", null, 1)];""",
         texts,
     )
     assert [sent["text"] for sent in found[0]] == [None]
@@ -277,8 +284,10 @@ OUTBOX = """
 const { Outbox } = await load("outbox"); const { Stored } = await load("stored");
 const storage = memory(); const sent = []; const told = []; let answer = () => ({});
 const api = { post: async (path, body) => { sent.push(body.id); return answer(body); } };
-const open = () => new Outbox(api, new Stored(storage, "me"), { confirmed: ({ body }) => told.push(`stored ${body.id}`),
-  setAside: (id) => told.push(`aside ${id}`), connection: (failure) => told.push(`trouble ${failure?.status}`) });
+const open = () => new Outbox(api, new Stored(storage, "me"), {
+  confirmed: ({ body }) => told.push(`stored ${body.id}`),
+  setAside: (id) => told.push(`aside ${id}`),
+  connection: (failure) => told.push(`trouble ${failure?.status}`) });
 const fail = (status, body) => { throw Object.assign(Error("no"), { status, body }); };
 const body = (id, sample) => ({ id, sample_id: sample });
 """
@@ -293,7 +302,8 @@ def test_decisions_outlive_the_page_and_go_out_in_order(page: Page) -> None:
         await null; clearTimeout(first.timer); const before = [...sent]; sent.length = 0;
         answer = () => ({}); const second = open(); const kept = second.waiting.length;
         await second.run();
-        return { before, kept, sent, told, left: Object.keys(storage).length, again: open().items.length };""",
+        const left = Object.keys(storage).length;
+        return { before, kept, sent, told, left, again: open().items.length };""",
     )
     assert found["before"] == ["z"]
     assert (found["kept"], found["left"], found["again"]) == (3, 0, 0)
@@ -305,10 +315,12 @@ def test_a_refused_decision_takes_later_ones_of_its_sample_along_and_no_other(pa
     found = js(
         page,
         OUTBOX
-        + """answer = ({ id }) => id === "a" ? fail(409, { reviews: [{ reviewer: "ann" }], sample: { seen: 4 } }) : {};
+        + """answer = ({ id }) => id === "a" ? fail(409, { reviews: [{ reviewer: "ann" }] }) : {};
         const outbox = open(); outbox.add([body("a", "s1"), body("b", "s1"), body("c", "s2")]);
         while (outbox.running) await new Promise((done) => setTimeout(done));
-        const again = open(); const kept = [...again.aside.get("s1")].map((item) => [item.body.id, item.aside.error, item.aside.reviews[0].reviewer]);
+        const again = open();
+        const row = ({ body, aside }) => [body.id, aside.error, aside.reviews[0].reviewer];
+        const kept = again.aside.get("s1").map(row);
         return { sent, told, kept, waiting: again.waiting.length };""",
     )
     assert found["sent"] == ["a", "c"]
@@ -340,7 +352,8 @@ def test_a_browser_without_room_says_so(page: Page) -> None:
         OUTBOX
         + """answer = () => fail(0);
         Object.defineProperty(storage, "setItem", { value: () => { throw Error("QuotaExceededError"); } });
-        const outbox = open(); const safe = outbox.add([body("a", "s1")]); await null; clearTimeout(outbox.timer);
+        const outbox = open(); const safe = outbox.add([body("a", "s1")]);
+        await null; clearTimeout(outbox.timer);
         return [safe, outbox.waiting.length];""",
     )
     assert found == [False, 1]
@@ -349,8 +362,12 @@ def test_a_browser_without_room_says_so(page: Page) -> None:
 WALK = """
 const { Walk } = await load("queue"); const { Stored } = await load("stored");
 const storage = memory(); const asked = []; const loaded = []; let busy = []; let offered = given;
-const api = { get: async (path, values) => { asked.push(values); return { progress: { size: 9 }, tasks:
-  [...offered.filter((task) => task.position > values.after), ...offered.filter((task) => task.position <= values.after)].slice(0, values.count) }; } };
+const beyond = (after) => offered.filter((task) => task.position > after);
+const inTurn = (after) => [...beyond(after), ...offered.filter((task) => task.position <= after)];
+const api = { get: async (path, values) => {
+  asked.push(values);
+  return { progress: { size: 9 }, tasks: inTurn(values.after).slice(0, values.count) };
+} };
 const loader = { get: async (id) => { loaded.push(id); } };
 const open = () => new Walk(api, loader, "q", new Stored(storage, "me"), () => busy);
 const idle = () => new Promise((done) => setTimeout(done));
@@ -385,7 +402,8 @@ def test_back_and_forth_and_after_a_reload(page: Page) -> None:
         const go = async (task) => names.push((await task)?.sample_id ?? null);
         await go(walk.back()); await go(walk.next()); await go(walk.next()); await go(walk.next());
         await go(walk.back()); await go(walk.back()); await go(walk.back()); await go(walk.next());
-        const again = open(); names.push(again.current.sample_id); await go(again.next()); await go(again.goTo("s0"));
+        const again = open(); names.push(again.current.sample_id);
+        await go(again.next()); await go(again.goTo("s0"));
         await go(again.goTo("other")); await go(again.next());
         return names;""",
         tasks,

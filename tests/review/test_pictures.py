@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from playwright.sync_api import Page
 
-from browser import CHROMIUM, needs_browser
 from mmrad.box import Box
 from mmrad.corpus import Corpus, SourceInfo, write_corpus
 from mmrad.errors import DataError, UsageError
@@ -328,10 +328,7 @@ DRAWN = """async (source) => {
 }"""
 
 
-@needs_browser
-def test_a_browser_shows_what_is_read(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_shows_what_is_read(page: Page, tmp_path: Path) -> None:
     raw = tmp_path / "corpus" / "raw"
     raw.mkdir(parents=True)
     samples = [
@@ -340,20 +337,14 @@ def test_a_browser_shows_what_is_read(tmp_path: Path) -> None:
     ]
     info = SourceInfo(adapter="made", root="raw", licence="CC0-1.0")
     pictures = Pictures(write_corpus(tmp_path / "corpus", {"s": info}, samples), tmp_path / "cache")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        for sample in samples:
-            picture = pictures.query(sample)
-            encoded = base64.b64encode(content_of(picture)).decode()
-            width, height, data = page.evaluate(DRAWN, f"data:{picture.media_type};base64,{encoded}")
-            assert (width, height) == sample.size_wh, sample.id
-            shown = np.array(data, np.uint8).reshape(height, width, 4)
-            assert (shown[..., 3] == 255).all(), sample.id
-            truth = read_image(raw / sample.image).astype(int)
-            assert np.abs(shown[..., :3] - truth).max() <= (6 if isinstance(picture.content, Path) else 0), (
-                sample.id
-            )
-        browser.close()
+    for sample in samples:
+        picture = pictures.query(sample)
+        encoded = base64.b64encode(content_of(picture)).decode()
+        width, height, data = page.evaluate(DRAWN, f"data:{picture.media_type};base64,{encoded}")
+        assert (width, height) == sample.size_wh, sample.id
+        shown = np.array(data, np.uint8).reshape(height, width, 4)
+        assert (shown[..., 3] == 255).all(), sample.id
+        off = np.abs(shown[..., :3] - read_image(raw / sample.image).astype(int)).max()
+        assert off <= (6 if isinstance(picture.content, Path) else 0), sample.id
     passed = {sample.image for sample in samples if isinstance(pictures.query(sample).content, Path)}
     assert passed == {"exif1.jpg", "progressive.jpg", "grey.jpg"}

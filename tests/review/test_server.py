@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from playwright.sync_api import Page
 from browser import needs_browser
 from builders import make_corpus
 from mmrad.corpus import Corpus
+from mmrad.review.criteria import Criteria
+from mmrad.review.store import Store
 from proxies import proxied
 from served import PASSWORD, Served, Visitor, add_people, served
 
@@ -308,3 +311,26 @@ def test_forwarded_headers_are_not_believed_without_a_proxy(office: Served) -> N
     assert "Strict-Transport-Security" not in page.headers and "evil" not in page.text
     with Visitor(office.url, "ann") as ann:
         assert "evil" not in ann.get("explore", headers=headers).text
+
+
+def test_a_queue_takes_decisions_on_its_own_samples_by_whom_they_are_for(
+    peopled: Path, office: Served
+) -> None:
+    with closing(Store(f"sqlite:///{peopled / 'review.sqlite3'}")) as store:
+        queue = store.add_queue("Two", Criteria(), ["made/part/test/002", "made/part/test/003"], by="root")
+        store.assign(queue.key, "bob")
+    mine = decision("made/part/test/002", queue=queue.key)
+    with (
+        Visitor(office.url, "ann") as ann,
+        Visitor(office.url, "bob") as bob,
+        Visitor(office.url, "root") as root,
+    ):
+        assert ann.change("api/reviews", decision("made/part/test/000", queue=queue.key)).status_code == 400
+        refused = ann.change("api/reviews", mine)
+        assert (refused.status_code, refused.json()["error"]) == (
+            403,
+            "the sample is assigned to somebody else",
+        )
+        assert bob.change("api/reviews", mine).status_code == 200
+        # An admin may help out.
+        assert root.change("api/reviews", decision("made/part/test/003", queue=queue.key)).status_code == 200

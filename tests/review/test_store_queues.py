@@ -254,7 +254,10 @@ def test_no_request_reads_over_all_tasks(tmp_path: Path) -> None:
                 rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 plans += [row[3] for row in rows]
     store.close()
-    assert "SEARCH tasks USING INDEX ix_tasks_open (queue_id=? AND assignee=? AND position>?)" in plans
+    assert (
+        "SEARCH tasks USING INDEX ix_tasks_open (queue_id=? AND assignee=? AND position>? AND position<?)"
+        in plans
+    )
     assert [plan for plan in plans if plan.startswith(("SCAN tasks", "SCAN reviews"))] == []
 
 

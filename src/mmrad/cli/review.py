@@ -60,6 +60,8 @@ def review(
     with web_extra():
         from mmrad.review.server.app import Options
 
+    if not reviewer.strip():
+        raise UsageError("--reviewer: name who reviews, as in  --reviewer ann")
     address = database_url(corpus, database)
     start(corpus, runs, Options(host, port, _path(prefix), behind_proxy, reviewer), address, browse, sam)
 

@@ -77,8 +77,17 @@ def _agreement(pairs: list[PairAgreement]) -> None:
             "soft",
         )
         return
-    headings = ["People", "Samples", "Agree", "κ outcome", "κ anomalous", "Mean IoU", "Equal labels"]
-    with table("Agreement of each two people", headings, numbers=range(1, 7)):
+    headings = [
+        "People",
+        "Samples",
+        "Agree",
+        "κ outcome",
+        "κ anomalous",
+        "Boxes of both",
+        "Mean IoU",
+        "Equal labels",
+    ]
+    with table("Agreement of each two people", headings, numbers=range(1, 8)):
         for pair in pairs:
             with row(" and ".join(pair.reviewers), pair.samples):
                 text("td", f"{pair.agreed:.0%}", "number")
@@ -86,6 +95,7 @@ def _agreement(pairs: list[PairAgreement]) -> None:
                 _value(
                     pair.kappa_anomalous, "both always say the same of the samples they keep, or keep none"
                 )
+                _value(pair.matched_boxes, "neither drew a box", percent=True)
                 _value(pair.mean_iou, "no box of one matches a box of the other")
                 _value(pair.equal_labels, "no box of one matches a box of the other", percent=True)
     text(

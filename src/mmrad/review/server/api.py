@@ -125,7 +125,7 @@ class Api:
         decision = read_sent(Decision, body)
         sample = self._sample(decision.sample_id)
         seat = self._seat(request, sample, decision.queue)
-        self._store()
+        self._check_assignee(sample, seat)
         try:
             self._desk.decide(decision, sample, seat)
         except ForbiddenError as error:
@@ -231,6 +231,15 @@ class Api:
         if key is None:
             return Seat(person, judging=judging)
         return Seat(person, self._queue(key), judging)
+
+    def _check_assignee(self, sample: Sample, seat: Seat) -> None:
+        """Refuse a decision in a queue on a sample that is not in it, or is another person's there."""
+        store = self._store()
+        if seat.queue is None:
+            return
+        assignee = store.task_of(seat.queue.key, sample.id).assignee
+        if assignee not in (None, seat.person.name) and not seat.person.role.allows(Role.ADMIN):
+            raise HTTPException(403, "the sample is assigned to somebody else")
 
     def _progress(self, seat: Seat) -> Json | None:
         if seat.queue is None:

@@ -99,6 +99,20 @@ class Queues(Database):
                 raise UsageError(f"the queue {queue} has no place {position}")
             return Task(queue, position, row.sample_id, row.assignee or None)
 
+    def task_of(self, queue: str, sample_id: str) -> Task:
+        """The task of a sample in a queue.
+
+        Raises:
+            UsageError: When there is no such queue, or the sample is not in it.
+        """
+        with self._reading() as session:
+            owner = queue_row(session, queue).id
+            found = select(TaskRow).where(TaskRow.sample_id == sample_id, TaskRow.queue_id == owner)
+            row = session.scalar(found)
+            if row is None:
+                raise UsageError(f"{sample_id} is not in the queue {queue}")
+            return Task(queue, row.position, row.sample_id, row.assignee or None)
+
     def next_tasks(self, queue: str, reviewer: str, count: int = 3, *, after: int = -1) -> list[Task]:
         """The tasks that a person can do now, and hold them for `LEASE` seconds.
 

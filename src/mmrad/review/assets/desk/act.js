@@ -3,7 +3,14 @@
 import { keysOf, signOf } from "./keys.js";
 
 export const Act = {
-  props: { words: String, icon: String, command: String, pressed: { default: undefined }, disabled: Boolean, kind: String },
+  props: {
+    words: String,
+    icon: String,
+    command: String,
+    pressed: { default: undefined },
+    disabled: Boolean,
+    kind: String,
+  },
   emits: ["act"],
   template: `
     <button type="button" class="desk-act" :class="[kind, { iconic: icon }]" :aria-label="icon ? words : undefined" :aria-pressed="pressed"

@@ -29,7 +29,7 @@ export class Api {
     try {
       return await this.change(path, body);
     } catch (failure) {
-      if (failure.status !== 403 || !await this.renewed()) throw failure;
+      if (failure.status !== 403 || !(await this.renewed())) throw failure;
       return this.change(path, body);
     }
   }
@@ -49,7 +49,11 @@ export class Api {
   async send(path, request) {
     let answer, body;
     try {
-      answer = await fetch(this.url(path), { ...request, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+      answer = await fetch(this.url(path), {
+        ...request,
+        credentials: "same-origin",
+        signal: AbortSignal.timeout(PATIENCE),
+      });
       body = await answer.json().catch(() => null);
     } catch (error) {
       throw new Failure(0, null, `no answer from the server (${error.message})`);

@@ -26,7 +26,8 @@ export function moved([x1, y1, x2, y2], [dx, dy], [width, height]) {
 
 /* The box with the edges that `handle` names moved; they stop at the image's border and at the opposite edge. */
 export function resized([x1, y1, x2, y2], handle, [dx, dy], [width, height]) {
-  const x = Math.round(dx), y = Math.round(dy);
+  const x = Math.round(dx),
+    y = Math.round(dy);
   return [
     handle.includes("w") ? clamp(x1 + x, 0, x2 - 1) : x1,
     handle.includes("n") ? clamp(y1 + y, 0, y2 - 1) : y1,
@@ -47,7 +48,8 @@ export function whole([x1, y1, x2, y2], size) {
     const first = clamp(Math.round(low), 0, length - 1);
     return [first, clamp(Math.round(high), first + 1, length)];
   };
-  const [left, right] = edge(x1, x2, size[0]), [top, bottom] = edge(y1, y2, size[1]);
+  const [left, right] = edge(x1, x2, size[0]),
+    [top, bottom] = edge(y1, y2, size[1]);
   return [left, top, right, bottom];
 }
 
@@ -58,29 +60,34 @@ export function divider(box, axis, at) {
 }
 
 /* Keys of the regions under a point of the picture, the smallest first. */
-export const under = (regions, [x, y], slack = 0) => regions
-  .filter(({ box: [x1, y1, x2, y2] }) => x1 - slack <= x && x <= x2 + slack && y1 - slack <= y && y <= y2 + slack)
-  .sort((a, b) => area(a.box) - area(b.box)).map((region) => region.key);
+export const under = (regions, [x, y], slack = 0) =>
+  regions
+    .filter(({ box: [x1, y1, x2, y2] }) => x1 - slack <= x && x <= x2 + slack && y1 - slack <= y && y <= y2 + slack)
+    .sort((a, b) => area(a.box) - area(b.box))
+    .map((region) => region.key);
 
 /* A mask shows the place it was made for: with another box it is not the region's any more. */
-export const placed = (region, box) => sameBox(region.box, box) ? region : { ...region, box, mask: null };
+export const placed = (region, box) => (sameBox(region.box, box) ? region : { ...region, box, mask: null });
 
-export const replaced = (regions, key, change) => regions.map((region) => region.key === key ? change(region) : region);
+export const replaced = (regions, key, change) =>
+  regions.map((region) => (region.key === key ? change(region) : region));
 
 /* One region in the place of several: their union, the first one's label, and the mask if it is one for all. */
 export function merged(regions, keys) {
   const chosen = regions.filter((region) => keys.includes(region.key));
   const mask = chosen.every((region) => region.mask === chosen[0].mask) ? chosen[0].mask : null;
   const one = { ...chosen[0], box: union(chosen.map((region) => region.box)), mask };
-  return regions.filter((region) => region === chosen[0] || !chosen.includes(region))
-    .map((region) => region === chosen[0] ? one : region);
+  return regions
+    .filter((region) => region === chosen[0] || !chosen.includes(region))
+    .map((region) => (region === chosen[0] ? one : region));
 }
 
 /* Two regions in the place of one. The second gets `newKey`. Neither keeps the mask, whose place was the whole. */
 export function divided(regions, key, axis, at, newKey) {
   return regions.flatMap((region) => {
     if (region.key !== key) return [region];
-    const low = region.box.with(axis + 2, at), high = region.box.with(axis, at);
+    const low = region.box.with(axis + 2, at),
+      high = region.box.with(axis, at);
     return [placed(region, low), { ...placed(region, high), key: newKey }];
   });
 }

@@ -52,10 +52,14 @@ export const checking = {
     },
     /* Of several answers the one to the last question counts. */
     async verify() {
-      const asked = ++this.asked, { id } = this.sample, text = this.sample.texts[this.text];
+      const asked = ++this.asked,
+        { id } = this.sample,
+        text = this.sample.texts[this.text];
       const regions = this.editor.regions.map(({ box, label, mask }) => ({ box, label, mask }));
       const body = { sample_id: id, text: this.editor.textOf(text), view_wh: text.view_wh, regions };
-      const outcome = await this.api.post("/api/verify", body).catch((failure) => ({ checks: {}, feedback: `Not checked: ${failure.message}` }));
+      const outcome = await this.api
+        .post("/api/verify", body)
+        .catch((failure) => ({ checks: {}, feedback: `Not checked: ${failure.message}` }));
       if (asked !== this.asked || this.sample?.id !== id) return;
       this.outcomes = { ...this.outcomes, [text.teacher]: outcome };
       this.busy = false;

@@ -23,7 +23,10 @@ export const Combobox = {
     offered() {
       const typed = this.touched ? this.text.trim().toLowerCase() : "";
       const at = (label) => label.toLowerCase().indexOf(typed);
-      return this.options.filter((label) => at(label) >= 0).sort((a, b) => Math.min(at(a), 1) - Math.min(at(b), 1)).slice(0, OFFERED);
+      return this.options
+        .filter((label) => at(label) >= 0)
+        .sort((a, b) => Math.min(at(a), 1) - Math.min(at(b), 1))
+        .slice(0, OFFERED);
     },
   },
   mounted() {
@@ -37,7 +40,9 @@ export const Combobox = {
     },
     key(event) {
       const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (by && this.offered.length) this.active = (this.active + by + this.offered.length + (this.active < 0 && by < 0 ? 1 : 0)) % this.offered.length;
+      if (by && this.offered.length)
+        this.active =
+          (this.active + by + this.offered.length + (this.active < 0 && by < 0 ? 1 : 0)) % this.offered.length;
       else if (event.key === "Enter") this.finish(this.offered[this.active] ?? this.text);
       else if (event.key === "Escape") this.close("cancel");
       else return;

@@ -38,7 +38,7 @@ export const LOOK = {
   full: ({ shared, sample }) => (shared.view = centred(shared.pane, sample.size_wh, 1)),
   previousReference: (desk) => turn(desk, -1),
   nextReference: (desk) => turn(desk, 1),
-  mask: (desk) => desk.sample.mask ? toggle(desk, "mask", "Mask") : desk.say("There is no mask."),
+  mask: (desk) => (desk.sample.mask ? toggle(desk, "mask", "Mask") : desk.say("There is no mask.")),
   boxes: (desk) => toggle(desk, "boxes", "Boxes"),
   nextText: (desk) => desk.showText((desk.text + 1) % Math.max(1, desk.sample.texts.length)),
   help: (desk) => (desk.menu = "help"),
@@ -53,15 +53,22 @@ export const EDIT = {
   draw: (desk) => desk.useTool(new BoxTool(desk.sample.size_wh, middle(desk))),
   mark: (desk) => desk.editor.mark(),
   markAll: (desk) => desk.editor.markAll(),
-  relabel: (desk) => desk.editor.region ? (desk.naming = desk.editor.current) : desk.say("Select a box first."),
+  relabel: (desk) => (desk.editor.region ? (desk.naming = desk.editor.current) : desk.say("Select a box first.")),
   remove: (desk) => desk.edit(() => desk.editor.remove(), "Deleted.", "Select a box first."),
-  merge: (desk) => desk.edit(() => desk.editor.merge(), "Merged.", "Select two boxes or more to merge: A takes one into the selection."),
-  split: (desk) => desk.editor.region ? desk.useTool(new SplitTool(desk.editor.whole)) : desk.say("Select a box first."),
+  merge: (desk) =>
+    desk.edit(
+      () => desk.editor.merge(),
+      "Merged.",
+      "Select two boxes or more to merge: A takes one into the selection.",
+    ),
+  split: (desk) =>
+    desk.editor.region ? desk.useTool(new SplitTool(desk.editor.whole)) : desk.say("Select a box first."),
   undo: (desk) => desk.edit(() => desk.editor.undo(), "Undone.", "Nothing to undo."),
   redo: (desk) => desk.edit(() => desk.editor.redo(), "Done again.", "Nothing to do again."),
   judge: (desk) => desk.judgeNext(),
-  edit: (desk) => desk.sample.texts.length ? (desk.editing = true) : desk.say("There is no text."),
-  propose: (desk) => desk.sample.proposals.length ? (desk.menu = "propose") : desk.say("There is nothing to propose from."),
+  edit: (desk) => (desk.sample.texts.length ? (desk.editing = true) : desk.say("There is no text.")),
+  propose: (desk) =>
+    desk.sample.proposals.length ? (desk.menu = "propose") : desk.say("There is nothing to propose from."),
   tighten: (desk) => desk.tighten(),
   acceptAll: (desk) => desk.acceptAll(),
 };

@@ -9,12 +9,25 @@ export const conflicts = {
     setAside(sampleId) {
       this.loader.forget(sampleId);
       if (this.idle()) return this.visit(sampleId);
-      this.notify(`aside ${sampleId}`, "warning", `Your decision on ${sampleId} was not taken.`, [{ words: "Look now", act: () => this.visit(sampleId) }]);
+      this.notify(`aside ${sampleId}`, "warning", `Your decision on ${sampleId} was not taken.`, [
+        { words: "Look now", act: () => this.visit(sampleId) },
+      ]);
     },
     /* Nothing is in hand that going to another sample would interrupt. */
     idle() {
       const { editor } = this;
-      return !editor || !(editor.edited || editor.preview || this.menu || this.tool || this.naming !== null || this.editing || this.conflict);
+      return (
+        !editor ||
+        !(
+          editor.edited ||
+          editor.preview ||
+          this.menu ||
+          this.tool ||
+          this.naming !== null ||
+          this.editing ||
+          this.conflict
+        )
+      );
     },
     visit(sampleId) {
       this.dismiss(`aside ${sampleId}`);
@@ -28,12 +41,18 @@ export const conflicts = {
       const mine = items[0].body;
       const theirs = aside.reviews.at(-1) ?? null;
       const regions = mine.outcome === "keep" ? mine.regions : sample.regions;
-      const judged = Object.fromEntries(items.map(({ body: { text } }) => text).filter(Boolean).map(({ teacher, good, after }) => [teacher, { good, after }]));
+      const judged = Object.fromEntries(
+        items
+          .map(({ body: { text } }) => text)
+          .filter(Boolean)
+          .map(({ teacher, good, after }) => [teacher, { good, after }]),
+      );
       this.sample = sample;
       this.editor = new Editor(sample, { regions, judged });
       this.decided = mine.outcome;
       this.conflict = { items, mine, theirs };
-      const words = theirs ? `${theirs.reviewer} decided since you opened this: ${decisionWords(theirs)} (dashed). You: ${decisionWords(mine)}.`
+      const words = theirs
+        ? `${theirs.reviewer} decided since you opened this: ${decisionWords(theirs)} (dashed). You: ${decisionWords(mine)}.`
         : `The server did not take your decision (${decisionWords(mine)}): ${aside.error}`;
       this.notify("conflict", "warning", words, [], "sample");
     },

@@ -12,7 +12,10 @@ export class Editor {
     this.sample = sample;
     this.keys = 0;
     this.first = this.keyed(sample.regions);
-    this.edits = new History(this.first, draft && !same(draft.regions, sample.regions) ? this.keyed(draft.regions) : this.first);
+    this.edits = new History(
+      this.first,
+      draft && !same(draft.regions, sample.regions) ? this.keyed(draft.regions) : this.first,
+    );
     this.judged = { ...draft?.judged }; // by teacher: {good, after}
     this.current = null; // key of the region that keys work on
     this.marked = []; // keys of more regions, for merging
@@ -89,7 +92,10 @@ export class Editor {
   }
 
   place(key, box, tag = null) {
-    this.change(replaced(this.regions, key, (region) => placed(region, box)), tag);
+    this.change(
+      replaced(this.regions, key, (region) => placed(region, box)),
+      tag,
+    );
   }
 
   move(by, tag) {
@@ -120,7 +126,9 @@ export class Editor {
     const label = this.regions.find((region) => region.key === keys[0]).label;
     const regions = merged(this.regions, keys);
     const one = regions.find((region) => keys.includes(region.key));
-    this.change(replaced(regions, one.key, (region) => ({ ...region, label, box: whole(region.box, this.sample.size_wh) })));
+    this.change(
+      replaced(regions, one.key, (region) => ({ ...region, label, box: whole(region.box, this.sample.size_wh) })),
+    );
     this.select(one.key);
     return true;
   }
@@ -190,11 +198,24 @@ export class Editor {
   /* What is sent for a decision: one review, and one more for each further text that was judged. */
   decisions(outcome, reason, queue, seconds) {
     const regions = (outcome === "keep" ? this.regions : this.first).map(bare);
-    const texts = this.sample.texts.filter((text) => this.judged[text.teacher]).map((text) => (
-      { teacher: text.teacher, before: text.text, view_wh: text.view_wh, ...this.judged[text.teacher] }));
+    const texts = this.sample.texts
+      .filter((text) => this.judged[text.teacher])
+      .map((text) => ({
+        teacher: text.teacher,
+        before: text.text,
+        view_wh: text.view_wh,
+        ...this.judged[text.teacher],
+      }));
     return (texts.length ? texts : [null]).map((text, i) => ({
-      id: crypto.randomUUID(), sample_id: this.sample.id, queue, seen: this.sample.seen + i,
-      outcome, reason, regions, text, seconds: i ? 0 : Math.round(seconds * 10) / 10,
+      id: crypto.randomUUID(),
+      sample_id: this.sample.id,
+      queue,
+      seen: this.sample.seen + i,
+      outcome,
+      reason,
+      regions,
+      text,
+      seconds: i ? 0 : Math.round(seconds * 10) / 10,
     }));
   }
 }
@@ -208,5 +229,7 @@ export function afterDecisions(sample, bodies) {
     const review = mine ? { good: mine.good, after: mine.after ?? mine.before, by: "You" } : text.review;
     return { ...text, review, text: review?.after ?? text.text };
   });
-  return last ? { ...sample, texts, seen: last.seen + 1, status: last.outcome, regions: last.regions } : { ...sample, texts };
+  return last
+    ? { ...sample, texts, seen: last.seen + 1, status: last.outcome, regions: last.regions }
+    : { ...sample, texts };
 }

@@ -6,7 +6,16 @@ import { panned, toImage, toScreen } from "./viewport.js";
 const REACH = 8; // screen pixels within which an edge is taken
 const SLACK = 3; // screen pixels that a click may tremble, and beside a box that still hit it
 
-const CURSORS = { nw: "nwse-resize", se: "nwse-resize", ne: "nesw-resize", sw: "nesw-resize", n: "ns-resize", s: "ns-resize", e: "ew-resize", w: "ew-resize" };
+const CURSORS = {
+  nw: "nwse-resize",
+  se: "nwse-resize",
+  ne: "nesw-resize",
+  sw: "nesw-resize",
+  n: "ns-resize",
+  s: "ns-resize",
+  e: "ew-resize",
+  w: "ew-resize",
+};
 
 const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
@@ -22,7 +31,8 @@ function edgeAt(at, low, high, names) {
 function target({ editor, shared }, point) {
   if (!editor.region) return null;
   const { box } = editor.region;
-  const [x1, y1] = toScreen(shared.view, box.slice(0, 2)), [x2, y2] = toScreen(shared.view, box.slice(2));
+  const [x1, y1] = toScreen(shared.view, box.slice(0, 2)),
+    [x2, y2] = toScreen(shared.view, box.slice(2));
   const [vertical, horizontal] = [edgeAt(point[1], y1, y2, "ns"), edgeAt(point[0], x1, x2, "we")];
   return vertical === null || horizontal === null ? null : vertical + horizontal;
 }
@@ -31,7 +41,7 @@ function target({ editor, shared }, point) {
 export function cursorAt(desk, point) {
   if (!desk.canEdit) return "grab";
   const handle = target(desk, point);
-  return handle === null ? "crosshair" : CURSORS[handle] ?? "move";
+  return handle === null ? "crosshair" : (CURSORS[handle] ?? "move");
 }
 
 /* Begins what a press on a pane means. `pane` is its component. */
@@ -61,13 +71,15 @@ function follow(pane, event, start, held) {
   };
   root.setPointerCapture(event.pointerId);
   root.addEventListener("pointermove", move, { signal: moving.signal });
-  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) root.addEventListener(type, end, { signal: moving.signal });
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"])
+    root.addEventListener(type, end, { signal: moving.signal });
 }
 
 function pan({ shared, sample }, start) {
   const { view } = shared;
   return {
-    move: (point) => (shared.view = panned(view, shared.pane, sample.size_wh, [point[0] - start[0], point[1] - start[1]])),
+    move: (point) =>
+      (shared.view = panned(view, shared.pane, sample.size_wh, [point[0] - start[0], point[1] - start[1]])),
     end: () => undefined,
   };
 }

@@ -18,6 +18,7 @@ import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { Percent } from "./percent.js";
+import { proposals } from "./proposals.js";
 import { Walk } from "./queue.js";
 import { Regions } from "./regions.js";
 import { Reviews } from "./reviews.js";
@@ -29,26 +30,63 @@ import { OUTCOMES, REASONS, STATUSES, plural } from "./words.js";
 
 /* What is on at the beginning of each sample. */
 const AT_FIRST = {
-  menu: "", naming: null, editing: false, tool: null, proposed: null, place: null, shownReview: null, finished: false, text: 0, reference: 0,
+  menu: "",
+  naming: null,
+  editing: false,
+  tool: null,
+  proposed: null,
+  place: null,
+  shownReview: null,
+  finished: false,
+  text: 0,
+  reference: 0,
 };
 
 export default {
   components: { Act, Help, Menu, Overlay, Pane, Percent, Regions, Reviews, Texts },
-  mixins: [keyboard, notices, conflicts, checking],
-  props: { base: String, csrf: String, who: String, decides: Boolean, queue: Object, start: String, adjudicate: Boolean, segments: Boolean },
+  mixins: [keyboard, notices, conflicts, checking, proposals],
+  props: {
+    base: String,
+    csrf: String,
+    who: String,
+    decides: Boolean,
+    queue: Object,
+    start: String,
+    adjudicate: Boolean,
+    segments: Boolean,
+  },
   template: LAYOUT,
   data() {
     const api = markRaw(new Api(this.base, this.csrf));
     const stored = markRaw(new Stored(localStorage, this.who));
     const loader = markRaw(new Loader(api, this.adjudicate, this.queue?.key));
-    const outbox = new Outbox(api, stored, { confirmed: this.confirmed, setAside: this.setAside, connection: this.connection });
+    const outbox = new Outbox(api, stored, {
+      confirmed: this.confirmed,
+      setAside: this.setAside,
+      connection: this.connection,
+    });
     const busy = () => this.outbox.items.map((item) => item.body.sample_id);
-    const walk = this.queue && markRaw(new Walk(api, loader, this.queue.key, new Stored(sessionStorage, this.who), busy));
+    const walk =
+      this.queue && markRaw(new Walk(api, loader, this.queue.key, new Stored(sessionStorage, this.who), busy));
     return {
-      api, stored, loader, outbox, walk, watch: markRaw(new Watch()), reasons: REASONS,
-      sample: null, pictures: {}, editor: null, progress: null, turn: 0,
-      shared: { view: { scale: 1, x: 0, y: 0 }, pane: [1, 1], cursor: null }, area: [2, 1], cursor: "crosshair",
-      show: { boxes: true, mask: false, blink: false }, decided: null, lastLabels: {},
+      api,
+      stored,
+      loader,
+      outbox,
+      walk,
+      watch: markRaw(new Watch()),
+      reasons: REASONS,
+      sample: null,
+      pictures: {},
+      editor: null,
+      progress: null,
+      turn: 0,
+      shared: { view: { scale: 1, x: 0, y: 0 }, pane: [1, 1], cursor: null },
+      area: [2, 1],
+      cursor: "crosshair",
+      show: { boxes: true, mask: false, blink: false },
+      decided: null,
+      lastLabels: {},
       ...AT_FIRST,
     };
   },
@@ -71,7 +109,13 @@ export default {
     },
     referenceLayers() {
       const { references } = this.sample;
-      return [{ url: this.addressOf(references[this.reference]), alt: `Reference ${this.reference + 1} of ${references.length}`, free: true }];
+      return [
+        {
+          url: this.addressOf(references[this.reference]),
+          alt: `Reference ${this.reference + 1} of ${references.length}`,
+          free: true,
+        },
+      ];
     },
     queryLayers() {
       const { image, mask, references } = this.sample;
@@ -79,7 +123,9 @@ export default {
       return [
         { url: this.addressOf(image), alt: "Query", kind: "picture" },
         ...(mask && this.show.mask ? [{ url: this.addressOf(mask), alt: "Mask", kind: "mask", off: blink }] : []),
-        ...(references.length ? [{ ...this.referenceLayers[0], alt: "Reference in the place of the query", kind: "blink", off: !blink }] : []),
+        ...(references.length
+          ? [{ ...this.referenceLayers[0], alt: "Reference in the place of the query", kind: "blink", off: !blink }]
+          : []),
       ];
     },
     /* Places drawn beside the regions in hand. */
@@ -119,7 +165,10 @@ export default {
     backward() {
       if (!this.queue) return this.say("This is the only sample here.");
       // From the last page, the sample before it is the one that was shown last.
-      return this.goTo(() => this.finished ? this.walk.current : this.walk.back(), "This is the first sample of this session.");
+      return this.goTo(
+        () => (this.finished ? this.walk.current : this.walk.back()),
+        "This is the first sample of this session.",
+      );
     },
     lookAgain() {
       this.finished = false;
@@ -154,14 +203,21 @@ export default {
       this.watch.start();
       this.shared.view = fit(this.shared.pane, this.sample.size_wh);
       nextTick(() => this.$refs.query?.focus());
-      if (this.queue) this.walk.fill().then(() => (this.progress = this.walk.progress), () => undefined);
+      if (this.queue)
+        this.walk.fill().then(
+          () => (this.progress = this.walk.progress),
+          () => undefined,
+        );
     },
     /* The sample with what this person decided of it and the server has not confirmed yet, and the draft. */
     takeUp(sample) {
       const pending = this.outbox.of(sample.id);
       this.conflict = null;
       if (pending.some((item) => item.aside)) return this.takeConflict(sample, pending);
-      this.sample = afterDecisions(sample, pending.map((item) => item.body));
+      this.sample = afterDecisions(
+        sample,
+        pending.map((item) => item.body),
+      );
       this.decided = this.sample.status in OUTCOMES ? this.sample.status : null;
       this.editor = new Editor(this.sample, this.draftOf(this.sample));
     },
@@ -169,15 +225,34 @@ export default {
       const draft = this.decides && this.stored.get(`draft/${sample.id}`);
       if (!draft) return null;
       const fits = draft.seen === sample.seen;
-      const discard = { words: "Discard them", act: () => (this.stored.remove(`draft/${sample.id}`), this.open(sample.id)) };
-      const use = { words: "Use them", act: () => (this.editor = new Editor(sample, draft), this.saveDraft(), this.dismiss("draft")) };
+      const discard = {
+        words: "Discard them",
+        act: () => (this.stored.remove(`draft/${sample.id}`), this.open(sample.id)),
+      };
+      const use = {
+        words: "Use them",
+        act: () => ((this.editor = new Editor(sample, draft)), this.saveDraft(), this.dismiss("draft")),
+      };
       if (fits) this.notify("draft", "info", "Your changes that were not decided yet are back.", [discard], "sample");
-      else this.notify("draft", "warning", "You had changes here, but the sample was decided since.", [use, discard], "sample");
+      else
+        this.notify(
+          "draft",
+          "warning",
+          "You had changes here, but the sample was decided since.",
+          [use, discard],
+          "sample",
+        );
       return fits ? draft : null;
     },
     failed(failure, again) {
       if (failure.status === 401) return this.connection(failure);
-      this.notify("load", "error", `The sample could not be loaded: ${failure.message}.`, [{ words: "Try again", act: () => (this.dismiss("load"), again()) }], "sample");
+      this.notify(
+        "load",
+        "error",
+        `The sample could not be loaded: ${failure.message}.`,
+        [{ words: "Try again", act: () => (this.dismiss("load"), again()) }],
+        "sample",
+      );
     },
     /* ---- deciding ---- */
     mayDecide() {
@@ -201,13 +276,20 @@ export default {
     send(outcome, reason, queue, seconds) {
       const safe = this.outbox.add(this.editor.decisions(outcome, reason, queue, seconds));
       this.stored.remove(`draft/${this.sample.id}`);
-      if (!safe) this.notify("room", "warning", "The browser has no room to keep decisions: leave this page open until all are saved.", []);
+      if (!safe)
+        this.notify(
+          "room",
+          "warning",
+          "The browser has no room to keep decisions: leave this page open until all are saved.",
+          [],
+        );
     },
     confirmed(item, answer) {
       const id = item.body.sample_id;
       this.loader.forget(id);
       this.progress = answer.progress ?? this.progress;
-      if (this.sample?.id === id && !this.outbox.of(id).length) this.sample = this.editor.sample = { ...this.sample, status: answer.status, seen: answer.seen };
+      if (this.sample?.id === id && !this.outbox.of(id).length)
+        this.sample = this.editor.sample = { ...this.sample, status: answer.status, seen: answer.seen };
     },
     dropFor(reason) {
       this.closeMenu();
@@ -252,38 +334,6 @@ export default {
     takeRegions(review) {
       this.edit(() => this.editor.setAll(review.regions), "Taken; undo brings yours back.");
     },
-    async propose(name) {
-      this.closeMenu();
-      const { id } = this.sample;
-      try {
-        const { regions } = await this.api.get("/api/proposals", { id, name });
-        if (this.sample?.id === id) this.proposed = { name, regions };
-      } catch (failure) {
-        this.say(`No proposals: ${failure.message}.`);
-      }
-    },
-    /* The current box drawn close around what lies in it. */
-    async tighten() {
-      const { editor } = this, { id } = this.sample, key = editor.current;
-      if (!this.segments) return this.say("No model to tighten boxes: start with --sam.");
-      if (!editor.region) return this.say("Select a box first.");
-      this.say("Tightening …");
-      try {
-        const { box } = await this.api.post("/api/segment", { id, box: editor.whole });
-        if (this.editor === editor) this.edit(() => editor.place(key, box), "Tightened.");
-      } catch (failure) {
-        this.say(`Not tightened: ${failure.message}.`);
-      }
-    },
-    accept(i) {
-      this.edit(() => this.editor.addAll([this.proposed.regions[i]]));
-      this.proposed = { ...this.proposed, regions: this.proposed.regions.toSpliced(i, 1) };
-    },
-    acceptAll() {
-      if (!this.proposed?.regions.length) return this.say("There are no proposals.");
-      this.edit(() => this.editor.addAll(this.proposed.regions), "Accepted.");
-      this.proposed = null;
-    },
     /* ---- tools, mouse, focus ---- */
     useTool(tool) {
       this.tool = tool;
@@ -311,11 +361,16 @@ export default {
       if (whole) this.shared.view = fit(size, this.sample.size_wh);
     },
     focusBox() {
-      nextTick(() => (this.$refs.root?.querySelector(`[data-key="${this.editor?.current}"]`) ?? this.$refs.query)?.focus({ preventScroll: true }));
+      nextTick(() =>
+        (this.$refs.root?.querySelector(`[data-key="${this.editor?.current}"]`) ?? this.$refs.query)?.focus({
+          preventScroll: true,
+        }),
+      );
     },
     /* After a click on a button keys go to the picture again. */
     settle(event) {
-      if (event.detail && event.target.closest(".desk-tools button, .desk-decide button")) nextTick(() => this.menu || this.naming || this.focusBox());
+      if (event.detail && event.target.closest(".desk-tools button, .desk-decide button"))
+        nextTick(() => this.menu || this.naming || this.focusBox());
     },
     closeMenu() {
       this.menu = "";

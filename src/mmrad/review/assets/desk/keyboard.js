@@ -16,7 +16,11 @@ export const keyboard = {
   },
   methods: {
     keyListeners() {
-      return [["keydown", this.keyDown], ["keyup", this.keyUp], ["blur", this.letGo]];
+      return [
+        ["keydown", this.keyDown],
+        ["keyup", this.keyUp],
+        ["blur", this.letGo],
+      ];
     },
     keyDown(event) {
       const { target } = event;
@@ -26,7 +30,8 @@ export const keyboard = {
     },
     /* True when the key meant something here. */
     takeKey(event) {
-      const command = commandOf(event), by = arrowOf(event);
+      const command = commandOf(event),
+        by = arrowOf(event);
       if (this.tool) return this.toolKey(event, command, by);
       if (command === "nextBox") return this.tab(event);
       if (by && this.editor && !event.target.closest?.(".desk-read") && arrows(this, by, event)) return true;

@@ -1,6 +1,9 @@
 /* Which key does what: one table for the keyboard and for the help. */
 
-const decide = "Decide", boxes = "Boxes", look = "Look", text = "Text and proposals";
+const decide = "Decide",
+  boxes = "Boxes",
+  look = "Look",
+  text = "Text and proposals";
 
 export const KEYS = [
   [decide, "keep", "Keep: the boxes and labels are right", ["K", "Enter"]],
@@ -61,13 +64,16 @@ function nameOf(event) {
   const typed = key.length === 1 && !/[a-z]/.test(key); // "?" is Shift and another key on most keyboards
   const plain = event.getModifierState?.("AltGraph");
   return [
-    !plain && (event.ctrlKey || event.metaKey) ? "ctrl+" : "", !plain && event.altKey ? "alt+" : "",
-    event.shiftKey && !typed ? "shift+" : "", key === " " ? "space" : key,
+    !plain && (event.ctrlKey || event.metaKey) ? "ctrl+" : "",
+    !plain && event.altKey ? "alt+" : "",
+    event.shiftKey && !typed ? "shift+" : "",
+    key === " " ? "space" : key,
   ].join("");
 }
 
 /* On a keyboard of another script the place of the key counts. */
-const letterOf = (event) => /^Key[A-Z]$/.test(event.code) && !/^[ -~]+$/.test(event.key) ? event.code.slice(3) : event.key;
+const letterOf = (event) =>
+  /^Key[A-Z]$/.test(event.code) && !/^[ -~]+$/.test(event.key) ? event.code.slice(3) : event.key;
 
 const SIGNS = { Left: "←", Right: "→" };
 

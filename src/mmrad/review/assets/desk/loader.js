@@ -18,7 +18,10 @@ export class Loader {
     }
     const sample = await this.samples.get(id);
     const first = [sample.image, ...sample.references.slice(0, 1)];
-    return { sample, pictures: Object.fromEntries(await Promise.all(first.map(async (url) => [url, await this.picture(url)]))) };
+    return {
+      sample,
+      pictures: Object.fromEntries(await Promise.all(first.map(async (url) => [url, await this.picture(url)]))),
+    };
   }
 
   /* It is asked for again when it is wanted; its pictures stay as they are. */

@@ -22,7 +22,8 @@ export const Menu = {
       const option = this.options[Number(event.key) - 1];
       if (option) this.$emit("chosen", option);
       else if (event.key === "0" && this.other) this.$refs.field.focus();
-      else if (event.key.startsWith("Arrow")) this.along(event.key === "ArrowDown" || event.key === "ArrowRight" ? 1 : -1);
+      else if (event.key.startsWith("Arrow"))
+        this.along(event.key === "ArrowDown" || event.key === "ArrowRight" ? 1 : -1);
       else return;
       event.preventDefault();
     },

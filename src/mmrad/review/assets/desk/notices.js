@@ -14,7 +14,10 @@ export const notices = {
     },
     /* `scope`: "sample" for one that goes with the sample. */
     notify(name, kind, words, actions, scope = "", link = null) {
-      this.notices = [...this.notices.filter((notice) => notice.name !== name), { name, kind, words, actions, scope, link }];
+      this.notices = [
+        ...this.notices.filter((notice) => notice.name !== name),
+        { name, kind, words, actions, scope, link },
+      ];
     },
     dismiss(name) {
       this.notices = this.notices.filter((notice) => notice.name !== name);
@@ -28,8 +31,16 @@ export const notices = {
       if (!failure) this.dismiss("connection");
       else if (failure.status === 401) {
         const address = `${this.base}/login?next=${encodeURIComponent(location.pathname.slice(this.base.length) + location.search)}`;
-        this.notify("connection", "error", "You are logged out. Nothing is lost: log in, and what you decided is saved.", [], "", { words: "Log in", address });
-      } else this.notify("connection", "warning", `Not saved yet: ${failure.message}. Go on; it is tried again.`, again);
+        this.notify(
+          "connection",
+          "error",
+          "You are logged out. Nothing is lost: log in, and what you decided is saved.",
+          [],
+          "",
+          { words: "Log in", address },
+        );
+      } else
+        this.notify("connection", "warning", `Not saved yet: ${failure.message}. Go on; it is tried again.`, again);
     },
     /* NiceGUI is about to reload the page, which must not wait for an answer: everything is kept. */
     reconnected() {

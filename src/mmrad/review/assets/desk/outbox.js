@@ -1,14 +1,18 @@
 /* Decisions on their way to the server. They are kept in the browser until the server confirms them, and are
    sent in the order they were made; a decision sent twice is stored once, by its id. */
 
-const FIRST_WAIT = 500, LONGEST_WAIT = 15000; // milliseconds
+const FIRST_WAIT = 500,
+  LONGEST_WAIT = 15000; // milliseconds
 
 export class Outbox {
   /* `told`: what is done when a decision was `confirmed` (item, answer) or `setAside` (sample id), and on
      trouble with the `connection` (failure, or null when it is over). */
   constructor(api, stored, told) {
     Object.assign(this, { api, stored, told });
-    this.items = stored.names("outbox/").map((name) => stored.get(name)).filter((item) => item?.body);
+    this.items = stored
+      .names("outbox/")
+      .map((name) => stored.get(name))
+      .filter((item) => item?.body);
     this.order = this.items.reduce((last, item) => Math.max(last, item.order), 0);
     this.trouble = null; // the last Failure, while decisions wait for the connection or a login
     this.running = false;
@@ -22,7 +26,10 @@ export class Outbox {
 
   /* Samples whose decisions the server did not take, each with its items. */
   get aside() {
-    return Map.groupBy(this.items.filter((item) => item.aside), (item) => item.body.sample_id);
+    return Map.groupBy(
+      this.items.filter((item) => item.aside),
+      (item) => item.body.sample_id,
+    );
   }
 
   of(sampleId) {
@@ -49,7 +56,7 @@ export class Outbox {
     if (this.running) return;
     clearTimeout(this.timer);
     this.running = true;
-    while (this.waiting.length && await this.send(this.waiting[0]));
+    while (this.waiting.length && (await this.send(this.waiting[0])));
     this.running = false;
   }
 
@@ -81,7 +88,7 @@ export class Outbox {
 
   recovered() {
     this.wait = FIRST_WAIT;
-    if (this.trouble) this.told.connection(this.trouble = null);
+    if (this.trouble) this.told.connection((this.trouble = null));
   }
 
   retryLater(failure) {

@@ -15,9 +15,10 @@ const onScreen = (view, [x1, y1, x2, y2]) => {
 function handlesOf(view, box) {
   const { x, y, width, height } = onScreen(view, box);
   const shown = Math.min(width, height) < ROOMY ? HANDLES.filter((handle) => handle.length === 2) : HANDLES;
-  const along = (low, high, length) => low ? 0 : high ? length : length / 2;
+  const along = (low, high, length) => (low ? 0 : high ? length : length / 2);
   return shown.map((handle) => ({
-    handle, x: x + along(handle.includes("w"), handle.includes("e"), width),
+    handle,
+    x: x + along(handle.includes("w"), handle.includes("e"), width),
     y: y + along(handle.includes("n"), handle.includes("s"), height),
   }));
 }
@@ -28,7 +29,8 @@ export const Overlay = {
   template: `
     <g v-if="visible && regions.length" role="listbox" aria-label="Boxes" aria-multiselectable="true">
       <g v-for="(region, i) in regions" :key="region.key" role="option" :data-key="region.key" class="desk-box" tabindex="0"
-         :aria-selected="isSelected(region)" :aria-label="nameOf(region, i)" :class="{ current: region.key === editor.current, marked: isSelected(region) }"
+         :aria-selected="isSelected(region)" :aria-label="nameOf(region, i)"
+         :class="{ current: region.key === editor.current, marked: isSelected(region) }"
          @focus="region.key === editor.current || $emit('select', region.key)">
         <rect class="under" v-bind="rect(region.box)" /><rect class="stroke" v-bind="rect(region.box)" />
         <text v-bind="tag(region.box)">{{ i + 1 }} {{ region.label }}</text>

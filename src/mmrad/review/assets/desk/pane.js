@@ -19,7 +19,10 @@ export const Pane = {
       <svg class="desk-over" :aria-hidden="!$slots.default">
         <slot />
         <g v-if="cross" class="desk-cross">
-          <template v-for="kind in ['under', 'stroke']"><line :class="kind" :x1="cross[0]" :x2="cross[0]" y1="0" y2="100%" /><line :class="kind" x1="0" x2="100%" :y1="cross[1]" :y2="cross[1]" /></template>
+          <template v-for="kind in ['under', 'stroke']">
+            <line :class="kind" :x1="cross[0]" :x2="cross[0]" y1="0" y2="100%" />
+            <line :class="kind" x1="0" x2="100%" :y1="cross[1]" :y2="cross[1]" />
+          </template>
         </g>
       </svg>
       <p v-if="broken" class="desk-broken" role="alert">This picture did not load.
@@ -37,7 +40,13 @@ export const Pane = {
     },
   },
   mounted() {
-    this.observer = new ResizeObserver(([{ contentRect: { width, height } }]) => this.$emit("resized", [width, height]));
+    this.observer = new ResizeObserver(
+      ([
+        {
+          contentRect: { width, height },
+        },
+      ]) => this.$emit("resized", [width, height]),
+    );
     this.observer.observe(this.$refs.root);
   },
   beforeUnmount() {
@@ -47,10 +56,14 @@ export const Pane = {
     /* A picture has the frame's pixels, or is laid into the frame as it is. */
     place(layer) {
       const { view } = this.shared;
-      const size = layer.free ? this.natural[layer.url] ?? this.frame : this.frame;
+      const size = layer.free ? (this.natural[layer.url] ?? this.frame) : this.frame;
       const inner = laidInto(this.frame, size);
       const [x, y] = toScreen(view, [inner.x, inner.y]);
-      return { width: `${size[0]}px`, height: `${size[1]}px`, transform: `translate(${x}px, ${y}px) scale(${inner.scale * view.scale})` };
+      return {
+        width: `${size[0]}px`,
+        height: `${size[1]}px`,
+        transform: `translate(${x}px, ${y}px) scale(${inner.scale * view.scale})`,
+      };
     },
     loaded(layer, { target }) {
       this.natural = { ...this.natural, [layer.url]: [target.naturalWidth, target.naturalHeight] };

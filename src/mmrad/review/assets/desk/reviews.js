@@ -11,7 +11,8 @@ export const Reviews = {
     <section v-if="sample.history.length" class="desk-part" aria-labelledby="desk-reviews-title">
       <header><h2 id="desk-reviews-title">Decisions</h2></header>
       <ul class="desk-reviews">
-        <li v-for="review in sample.history"><b>{{ review.reviewer }}</b> {{ words(review) }} <time class="desk-soft" :datetime="review.at">{{ when(review.at) }}</time>
+        <li v-for="review in sample.history"><b>{{ review.reviewer }}</b> {{ words(review) }}
+          <time class="desk-soft" :datetime="review.at">{{ when(review.at) }}</time>
           <span class="desk-row"><Act words="Show" :pressed="shown === review" @act="$emit('show', shown === review ? null : review)" />
           <Act v-if="editable && review.outcome === 'keep'" words="Use these boxes" @act="$emit('take', review)" /></span></li>
       </ul>
@@ -23,8 +24,14 @@ export const Reviews = {
   computed: {
     facts() {
       const { sample } = this;
-      const known = [["source", sample.source], ["category", sample.category], ["split", sample.split], ["size", `${sample.size_wh.join(" × ")} pixels`],
-        ["licence", sample.licence], ["findings", sample.findings.map((finding) => finding.replaceAll("_", " ")).join(", ")]];
+      const known = [
+        ["source", sample.source],
+        ["category", sample.category],
+        ["split", sample.split],
+        ["size", `${sample.size_wh.join(" × ")} pixels`],
+        ["licence", sample.licence],
+        ["findings", sample.findings.map((finding) => finding.replaceAll("_", " ")).join(", ")],
+      ];
       return known.filter(([, value]) => value);
     },
   },

@@ -33,7 +33,9 @@ export class Stored {
 
   /* Names that begin with `start`, sorted. */
   names(start) {
-    return Object.keys(this.storage).filter((key) => key.startsWith(this.prefix + start))
-      .map((key) => key.slice(this.prefix.length)).sort();
+    return Object.keys(this.storage)
+      .filter((key) => key.startsWith(this.prefix + start))
+      .map((key) => key.slice(this.prefix.length))
+      .sort();
   }
 }

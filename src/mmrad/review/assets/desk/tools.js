@@ -15,7 +15,8 @@ export class BoxTool {
   }
 
   get box() {
-    const [x, y] = this.at, [left, top] = this.first ?? this.at;
+    const [x, y] = this.at,
+      [left, top] = this.first ?? this.at;
     return spanned([Math.min(x, left), Math.min(y, top)], [Math.max(x, left) + 1, Math.max(y, top) + 1], this.size);
   }
 
@@ -56,9 +57,18 @@ export class SplitTool {
   }
 
   get line() {
-    const [x1, y1, x2, y2] = this.divided, place = this.place;
+    const [x1, y1, x2, y2] = this.divided,
+      place = this.place;
     if (place === null) return null;
-    return this.axis === 0 ? [[place, y1], [place, y2]] : [[x1, place], [x2, place]];
+    return this.axis === 0
+      ? [
+          [place, y1],
+          [place, y2],
+        ]
+      : [
+          [x1, place],
+          [x2, place],
+        ];
   }
 
   get box() {

@@ -17,8 +17,11 @@ export function fit(pane, size) {
   return centred(pane, size, Math.min(room[0] / size[0], room[1] / size[1], 8));
 }
 
-export const centred = (pane, size, scale) =>
-  ({ scale, x: (pane[0] - size[0] * scale) / 2, y: (pane[1] - size[1] * scale) / 2 });
+export const centred = (pane, size, scale) => ({
+  scale,
+  x: (pane[0] - size[0] * scale) / 2,
+  y: (pane[1] - size[1] * scale) / 2,
+});
 
 /* Another scale, with what is under `point` of the pane staying there. */
 export function zoomed(view, pane, size, scale, point) {
@@ -40,7 +43,11 @@ export function revealing(view, pane, size, point) {
 function kept(view, pane, size) {
   const low = size.map((length) => STAYS - length * view.scale);
   const high = pane.map((length) => length - STAYS);
-  return { ...view, x: clamp(view.x, Math.min(low[0], high[0]), high[0]), y: clamp(view.y, Math.min(low[1], high[1]), high[1]) };
+  return {
+    ...view,
+    x: clamp(view.x, Math.min(low[0], high[0]), high[0]),
+    y: clamp(view.y, Math.min(low[1], high[1]), high[1]),
+  };
 }
 
 /* A picture of `size` as large as it fits into one of `frame`, as {scale, x, y} in the frame's pixels: a

@@ -18,6 +18,6 @@ export class Watch {
 
   turn() {
     if (document.hidden && this.since !== null) this.sum += this.clock() - this.since;
-    this.since = document.hidden ? null : this.since ?? this.clock();
+    this.since = document.hidden ? null : (this.since ?? this.clock());
   }
 }

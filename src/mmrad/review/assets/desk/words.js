@@ -19,9 +19,23 @@ export const CHECKS = {
 };
 
 export const OUTCOMES = { keep: "kept", drop: "dropped", unsure: "unsure" };
-export const STATUSES = { open: "open", keep: "kept", drop: "dropped", unsure: "unsure", waiting: "waiting for others", disputed: "disputed" };
+export const STATUSES = {
+  open: "open",
+  keep: "kept",
+  drop: "dropped",
+  unsure: "unsure",
+  waiting: "waiting for others",
+  disputed: "disputed",
+};
 
-export const REASONS = ["blurred or badly lit", "wrong product or view", "duplicate", "reference does not fit", "damaged or cut off", "defect cannot be told"];
+export const REASONS = [
+  "blurred or badly lit",
+  "wrong product or view",
+  "duplicate",
+  "reference does not fit",
+  "damaged or cut off",
+  "defect cannot be told",
+];
 
 /* A text in pieces {text} and {text, box}: boxes as [x1, y1, x2, y2] of the view. */
 export function pieces(text) {
@@ -40,16 +54,23 @@ export function pieces(text) {
 export function sections(text) {
   const parts = /^\s*<think>(.*?)<\/think>\s*<answer>(.*?)<\/answer>\s*$/is.exec(text);
   if (!parts) return [{ name: "", text }];
-  return [{ name: "Reasoning", text: parts[1].trim() }, { name: "Answer", text: parts[2].trim() }];
+  return [
+    { name: "Reasoning", text: parts[1].trim() },
+    { name: "Answer", text: parts[2].trim() },
+  ];
 }
 
 /* A box of a view in pixels of the image. */
-export const boxInImage = (box, view, size) => box.map((value, i) => value * size[i % 2] / view[i % 2]);
+export const boxInImage = (box, view, size) => box.map((value, i) => (value * size[i % 2]) / view[i % 2]);
 
 export const plural = (count, noun, nouns = `${noun}s`) => `${count} ${count === 1 ? noun : nouns}`;
 
 /* What a decision says, in a line. */
 export function decisionWords({ outcome, reason, regions }) {
-  const what = { keep: regions.length ? `kept with ${plural(regions.length, "box", "boxes")}` : "kept as normal", drop: "dropped", unsure: "unsure" }[outcome];
+  const what = {
+    keep: regions.length ? `kept with ${plural(regions.length, "box", "boxes")}` : "kept as normal",
+    drop: "dropped",
+    unsure: "unsure",
+  }[outcome];
   return reason ? `${what}: ${reason}` : what;
 }
