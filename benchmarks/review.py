@@ -144,7 +144,7 @@ def served(corpus: Path) -> Iterator[str]:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address).status_code < 400
+        return httpx.get(address).status_code < 500
     except httpx.TransportError:
         return False
 

@@ -98,6 +98,7 @@ def start(
     found = load_runs(runs) if runs else []
     with closing(Store(database)) if database else nullcontext() as store:
         application = Application(opened, store, found, options, sam)
+        application.warm()
         serve(create_app(application), options, tell=typer.echo, browse=browse)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +19,7 @@ from starlette.types import ASGIApp
 
 from mmrad.bench.run import Run
 from mmrad.corpus import Corpus
-from mmrad.errors import DataError, UsageError
+from mmrad.errors import DataError, MmradError, UsageError
 from mmrad.review.assist import Assist
 from mmrad.review.desk import DeskService
 from mmrad.review.index.samples import SampleIndex
@@ -102,6 +104,15 @@ class Application:
         self.ledger = Ledger(store, corpus.path)
         self.desk = DeskService(self.index, self.ledger)
         self.assist = Assist(self.index, runs, sam)
+
+    def warm(self) -> None:
+        """Read meanwhile what the first visitors would wait for; what fails is told to those who need it."""
+
+        def read() -> None:
+            with suppress(MmradError):
+                self.index.warm()
+
+        Thread(target=read, daemon=True).start()
 
     @property
     def read_only(self) -> bool:
