@@ -16,11 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mmrad.errors import UsageError
+from mmrad.review.access import COOKIE, Access, is_loopback, session_of
+from mmrad.review.log import PlainFormatter
 from mmrad.review.records import Role, User
-from mmrad.review.server.access import COOKIE, Access, is_loopback, session_of
 from mmrad.review.server.guard import Guard
 from mmrad.review.server.login import Tries, _local
-from mmrad.review.server.security import Errors, Headers, PlainFormatter, Prefix
+from mmrad.review.server.security import Errors, Headers, Prefix
 from mmrad.review.store.store import Store
 
 PASSWORD = "correct horse battery"

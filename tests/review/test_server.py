@@ -115,7 +115,8 @@ ROUTES = """
 import json, sys
 from pathlib import Path
 from mmrad.corpus import Corpus
-from mmrad.review.server.app import Application, create_app
+from mmrad.review.application import Application
+from mmrad.review.server.app import create_app
 from mmrad.review.store.store import Store
 folder = Path(sys.argv[1])
 app = create_app(Application(Corpus(folder), Store(f"sqlite:///{folder / 'review.sqlite3'}")))

@@ -14,7 +14,7 @@ from mmrad.cli.options import CorpusArgument
 from mmrad.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from mmrad.review.server.app import Options
+    from mmrad.review.application import Options
 
 DatabaseOption = Annotated[
     str | None,
@@ -58,7 +58,7 @@ def review(
     Example:  mmrad review corpus --reviewer ann
     """
     with web_extra():
-        from mmrad.review.server.app import Options
+        from mmrad.review.application import Options
 
     if not reviewer.strip():
         raise UsageError("--reviewer: name who reviews, as in  --reviewer ann")
@@ -90,7 +90,8 @@ def start(
     """
     from mmrad.corpus import Corpus
     from mmrad.report.watch import load_runs
-    from mmrad.review.server.app import Application, create_app
+    from mmrad.review.application import Application
+    from mmrad.review.server.app import create_app
     from mmrad.review.server.serve import serve
     from mmrad.review.store.store import Store
 

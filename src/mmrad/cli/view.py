@@ -24,7 +24,7 @@ def view(
     """
     with web_extra():
         from mmrad.corpus.manifest import FILE_NAME
-        from mmrad.review.server.app import Options
+        from mmrad.review.application import Options
 
     corpus, found = (folder, runs) if (folder / FILE_NAME).exists() else (_corpus_of(folder), folder)
     start(corpus, found, Options(port=port), None, browse, None)

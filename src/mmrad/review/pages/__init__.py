@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nicegui import app, ui
 from starlette.responses import RedirectResponse
 
+from mmrad.review.application import Application
 from mmrad.review.pages.desk import add_desk_page
 from mmrad.review.pages.disputes import disputes
 from mmrad.review.pages.explore import explore
@@ -16,9 +15,6 @@ from mmrad.review.pages.runs import runs
 from mmrad.review.pages.shell import add_page
 from mmrad.review.pages.statistics import statistics
 from mmrad.review.records import Role
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 def add_pages(application: Application) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 
+from mmrad.review.application import Application
 from mmrad.review.pages.parts import box, button, card, cell, dialog, row, table, text, told
 from mmrad.review.pages.shell import require
 from mmrad.review.records import Role, User
 from mmrad.review.store import Store
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 _MAY = {
     Role.VIEWER: "viewer: looks at everything",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 from starlette.requests import Request
 
 from mmrad.errors import UsageError
+from mmrad.review.application import Application
 from mmrad.review.pages.shell import ASSETS, add_page
 from mmrad.review.records import Queue, Role
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 class Desk(ui.element, component=ASSETS / "desk.js", esm={"mmrad-desk": str(ASSETS / "desk")}):

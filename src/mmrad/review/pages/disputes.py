@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.corpus.reviews import Review
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.decision import Decision, SentRegion, SentText
 from mmrad.review.desk import Seat
@@ -24,9 +24,6 @@ from mmrad.review.pages.parts import box, button, link, plural, text
 from mmrad.review.pages.shell import require
 from mmrad.review.records import Role, User
 from mmrad.sample import Region, Sample
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 AT_ONCE = 20
 """Disputes on a page."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nicegui import ui
 from starlette.requests import Request
 
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.choice import from_query, phrases, to_query
 from mmrad.review.pages.grid import Grid, samples_of
@@ -15,9 +14,6 @@ from mmrad.review.pages.panel import Panel
 from mmrad.review.pages.parts import box, button, link, plural, text
 from mmrad.review.pages.viewer import show_sample
 from mmrad.review.records import Role
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 async def explore(application: Application, request: Request) -> None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from nicegui import ui
 
 from mmrad.corpus.tables import region_row
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.parts import told
 from mmrad.review.pages.shell import ASSETS
 from mmrad.sample import Region, Sample
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 _MODULE = {"mmrad-grid": str(ASSETS / "grid")}
 

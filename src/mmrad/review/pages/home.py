@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nicegui import ui
@@ -13,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.errors import UsageError
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.choice import title_of
 from mmrad.review.pages.new_queue import ask_for_queue, make_queue
@@ -21,9 +21,6 @@ from mmrad.review.pages.parts import bar, box, button, card, cell, dialog, link,
 from mmrad.review.pages.shell import require
 from mmrad.review.records import Progress, Queue, Role, User
 from mmrad.review.store import PersonProgress, Store
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 async def home(application: Application, request: Request) -> None:

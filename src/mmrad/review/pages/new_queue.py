@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 
 from mmrad.errors import UsageError
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.choice import title_of
 from mmrad.review.pages.panel import Panel, count
 from mmrad.review.pages.parts import box, button, dialog, plural, text
 from mmrad.review.pages.shell import require
 from mmrad.review.records import Queue, Role
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 async def ask_for_queue(application: Application, criteria: Criteria) -> None:

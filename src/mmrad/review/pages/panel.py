@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.pages.choice import GROUPS, ORDER_NAMES, Group, values_of
 from mmrad.review.pages.parts import box, button, plural, text, told
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 Counts = Mapping[str, Mapping[str, int]]
 

@@ -12,7 +12,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from mmrad.errors import DataError, MmradError
-from mmrad.review.server.security import report
+from mmrad.review.log import report
 
 Kind = Literal["plain", "primary", "quiet", "danger"]
 Alignment = Literal["", "number"]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.review.agreement import PairAgreement, agreement
+from mmrad.review.application import Application
 from mmrad.review.pages.accounts import Accounts
 from mmrad.review.pages.parts import box, card, cell, row, table, text
 from mmrad.review.records import Role
 from mmrad.review.store import PersonProgress
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 UNDEFINED = "–"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -11,15 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mmrad.errors import UsageError
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria, Verdict
 from mmrad.review.pages.choice import VERDICT_NAMES
 from mmrad.review.pages.grid import Grid, samples_of
 from mmrad.review.pages.panel import count
 from mmrad.review.pages.parts import box, text, told
 from mmrad.review.pages.viewer import show_sample
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 ANSWERED: tuple[Verdict, ...] = ("right", "missed", "false_alarm", "unanswered")
 RIGHT: tuple[Verdict, ...] = ("right",)

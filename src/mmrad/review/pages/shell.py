@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nicegui import ui
 from starlette.requests import Request
 
 from mmrad.errors import MmradError, UsageError
+from mmrad.review.application import Application
 from mmrad.review.pages.parts import box, explained, link, notice, text
 from mmrad.review.records import Role, User
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 ASSETS = Path(__file__).parent.parent / "assets"
 THEME_COOKIE = "mmrad-theme"

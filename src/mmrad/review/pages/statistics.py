@@ -6,19 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.index import Histogram, SelectionStatistics
 from mmrad.review.pages.choice import STATUS_NAMES, from_query, phrases
 from mmrad.review.pages.parts import bar, box, card, cell, link, plural, row, table, text
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 MOST_LABELS = 40
 

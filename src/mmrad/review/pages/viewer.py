@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 
 from mmrad.corpus.reviews import Review, Status
+from mmrad.review.application import Application
 from mmrad.review.criteria import Verdict as Judged
 from mmrad.review.pages.choice import STATUS_NAMES, VERDICT_NAMES
 from mmrad.review.pages.grid import Layer, Picture
 from mmrad.review.pages.parts import box, dialog, link, text
 from mmrad.sample import Reasoning, Region, Sample, Verdict
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -15,17 +15,15 @@ from pydantic import ValidationError
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from mmrad.errors import UsageError
+from mmrad.review.access import session_of
+from mmrad.review.application import Application
 from mmrad.review.criteria import Criteria
 from mmrad.review.decision import Decision, Segmenting, TextCheck, read_sent, whole_box
 from mmrad.review.desk import ForbiddenError, Json, Seat, region_json, review_json
 from mmrad.review.pictures import Picture
 from mmrad.review.records import ConflictError, Queue, Role
-from mmrad.review.server.access import session_of
 from mmrad.review.store.store import Store
 from mmrad.sample import Sample
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 MOST_SAMPLES = 500
 MOST_TASKS = 20

@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mmrad.review.access import SCOPE_KEY, Access, is_loopback
 from mmrad.review.records import Role, Session
-from mmrad.review.server.access import SCOPE_KEY, Access, is_loopback
 from mmrad.review.server.security import LIBRARIES, path_in
 
 LOGIN, LOGOUT = "/login", "/logout"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -19,15 +18,13 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from mmrad.review.access import COOKIE, session_of
+from mmrad.review.application import Application
 from mmrad.review.records import User
-from mmrad.review.server.access import COOKIE, session_of
 from mmrad.review.server.guard import LOGIN, LOGOUT
 from mmrad.review.server.security import NONCE
 from mmrad.review.store.accounts import SESSION_LIFETIME
 from mmrad.review.store.store import Store
-
-if TYPE_CHECKING:
-    from mmrad.review.server.app import Application
 
 TRIES = {"name": RateLimitItemPerMinute(10, 5), "address": RateLimitItemPerMinute(30, 5)}
 """How many wrong passwords a name, and an address, may have in five minutes."""

@@ -12,8 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mmrad.errors import UsageError
-from mmrad.review.server.app import Options
-from mmrad.review.server.security import MAX_BODY, PlainFormatter
+from mmrad.review.application import Options
+from mmrad.review.log import PlainFormatter
+from mmrad.review.server.security import MAX_BODY
 
 _PATIENCE = 5
 """Seconds that open connections have to end."""
