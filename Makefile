@@ -10,7 +10,7 @@ demo: $(VENV)/.local
 	$(VENV)/bin/mmrad demo --out demo
 
 test: lint
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

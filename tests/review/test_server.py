@@ -22,6 +22,7 @@ from builders import make_corpus
 from mmrad.corpus import Corpus
 from mmrad.review.criteria import Criteria
 from mmrad.review.store import Store
+from postgres import KINDS, fresh_database
 from proxies import proxied
 from served import PASSWORD, Served, Visitor, add_people, served
 
@@ -232,22 +233,25 @@ def test_scripts_of_pages_carry_the_number_of_their_answer(server: Served) -> No
     assert "immutable" in httpx.get(server.url + library[0]).headers["Cache-Control"]
 
 
-def test_a_decision_survives_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decision_survives_a_kill(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     make_corpus(folder, 2)
-    with served(folder, "--reviewer", "ann") as running, Visitor(running.url) as ann:
+    database = ("--database", fresh_database(kind, tmp_path))
+    with served(folder, "--reviewer", "ann", *database) as running, Visitor(running.url) as ann:
         sent = decision(outcome="drop", reason="blurred")
         assert ann.change("api/reviews", sent).status_code == 200
         running.kill()
     [review] = Corpus(folder).reviews[SAMPLE]
     assert (review.id, review.outcome) == (sent["id"], "drop")
-    with served(folder, "--reviewer", "bob") as running, Visitor(running.url) as bob:
+    with served(folder, "--reviewer", "bob", *database) as running, Visitor(running.url) as bob:
         told = bob.get("api/sample", params={"id": SAMPLE}).json()
         assert (told["status"], told["seen"]) == ("drop", 1)
         assert told["history"][0]["reviewer"] == "ann"
         assert running.stop(signal.SIGINT) == 130
     assert "Traceback" not in running.log()
     assert "interrupted; what was done is kept" in running.log()
+    assert not (folder / "review.sqlite3").exists()
 
 
 @needs_browser
