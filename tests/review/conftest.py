@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop runs until then, and `asyncio.run` wants none
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; tests are skipped without it."""
     if CHROMIUM is None:
