@@ -65,8 +65,18 @@ def read_journal(path: Path) -> Iterator[Record]:
     Raises:
         DataError: When a whole line is not a JSON object: the file was edited or damaged.
     """
+    return (record for _, record in located_records(path))
+
+
+def located_records(path: Path) -> Iterator[tuple[int, Record]]:
+    """As `read_journal`, each record with the byte at which its line begins.
+
+    Raises:
+        DataError: As `read_journal`.
+    """
     if not path.exists():
         return
+    offset = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -79,7 +89,8 @@ def read_journal(path: Path) -> Iterator[Record]:
                 ) from error
             if not isinstance(record, dict):
                 raise DataError(f"{path}, line {number}: not a JSON object; remove the line to redo its work")
-            yield record
+            yield offset, record
+            offset += len(line)
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from threading import Thread
 
 from nicegui import context
-from starlette.requests import Request
 
 from mmrad.bench.run import Run
 from mmrad.corpus import Corpus
 from mmrad.errors import MmradError, UsageError
-from mmrad.review.access import Access, is_loopback, session_of
+from mmrad.review.access import Access, is_loopback
 from mmrad.review.assist import Assist
 from mmrad.review.desk import DeskService
 from mmrad.review.index.samples import SampleIndex
@@ -128,10 +127,6 @@ class Application:
     def csrf(self) -> str:
         """What requests of the page that is being built send as `X-CSRF-Token`; see `person`."""
         return self._session().csrf
-
-    def person_of(self, request: Request) -> User:
-        """Who sent a request."""
-        return session_of(request.scope).user
 
     def _session(self) -> Session:
         session = self.access.session(context.client.request.scope)

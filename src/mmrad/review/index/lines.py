@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mmrad.errors import DataError
-from mmrad.journal import Record
+from mmrad.journal import Record, located_records
 
 See = Callable[[int, Record], None]
 """Is told of the row of a sample and a line of it, in the order of the file."""
@@ -30,7 +30,7 @@ class Lines:
     def __init__(self, path: Path, rows: Mapping[str, int], see: See | None = None) -> None:
         self.path = path
         found = []
-        for record, offset in _walk(path):
+        for offset, record in located_records(path):
             row = rows.get(str(record.get("sample_id")))
             if row is not None:
                 found.append((row, offset))
@@ -70,24 +70,3 @@ class Lines:
                 f"{self.path.name}: written anew since the application was started; start it again"
             ) from error
         return record
-
-
-def _walk(path: Path) -> Iterator[tuple[Record, int]]:
-    """Each whole line and its offset."""
-    if not path.exists():
-        return
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise ValueError("not an object")
-            except ValueError as error:
-                raise DataError(
-                    f"{path}, line {number}: not JSON ({error}); remove the line to redo its work"
-                ) from error
-            yield record, offset
-            offset += len(line)
