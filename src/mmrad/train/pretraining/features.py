@@ -89,7 +89,7 @@ def _feature_maps(
         for start in range(0, len(group), _BATCH)
     ]
     # Room for all at once: results left between the large arrays of each batch would keep the C library
-    # from using their memory again, and 20,000 images would take 30 GB.
+    # from using their memory again, and 17,000 images took more than 20 GB.
     found = [np.empty((h // _PATCH, w // _PATCH, CHANNELS), np.float32) for w, h in sizes_wh]
     done = 0
 
