@@ -12,8 +12,7 @@ def has_fast_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: on GPUs, and on CPUs with its own instructions."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    amx: bool = torch.cpu._is_amx_tile_supported()
-    return amx
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def weights_dtype(*, frozen: bool) -> torch.dtype:

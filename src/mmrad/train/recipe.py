@@ -128,6 +128,8 @@ class Stage(Table):
         batch_size: Images or pairs of an update.
         learning_rate: Largest learning rate of matrices, see `mmrad.train.pretraining.muon`.
         warmup_steps: Updates until it is reached.
+        max_pixels: Largest area of the views; none means that of `[asking]`. What is learned of small views
+            serves larger ones, and costs less.
     """
 
     objective: Literal["features", "pairs", "texts"]
@@ -135,6 +137,7 @@ class Stage(Table):
     batch_size: int
     learning_rate: float
     warmup_steps: int = 100
+    max_pixels: int | None = None
 
 
 class Pretraining(Table):

@@ -77,3 +77,11 @@ def test_a_batch_is_what_the_processor_and_the_model_make_of_the_same(nano):
     assert batch["query_tokens"].sum(dim=1).tolist() == [15, 4]
     assert batch["grounding"].shape == (19, 8)
     assert sorted(batch["images"]) == ["112x112", "140x84", "56x56", "84x140", "order"]
+    alone = PairCollator(processor, model.model.get_rope_index, answers=False)(examples)
+    image = batch["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    for number, count in enumerate((31, 19)):  # the images keep their places between the words
+        kept = positions[:, number, image[number]]
+        assert torch.equal(alone["position_ids"][:, number, :count], kept)
+        assert alone["attention_mask"][number].sum() == count
+    assert alone["query_tokens"].sum(dim=1).tolist() == [15, 4]
+    assert torch.equal(alone["grounding"], batch["grounding"])

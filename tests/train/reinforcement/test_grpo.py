@@ -13,6 +13,7 @@ from finetuned import logged, write_start
 from mmrad.errors import DataError, MissingExtraError, TrainingError, UsageError
 from mmrad.inspectors.local import vision_tokens
 from mmrad.inspectors.make import make_inspector
+from mmrad.train import arguments
 from mmrad.train.checkpoints import latest_checkpoint
 from mmrad.train.examples.data import Data
 from mmrad.train.models import load_model
@@ -125,7 +126,8 @@ def test_a_resumed_training_is_one_that_was_never_interrupted(examples, start, t
 
 
 @pytest.mark.parametrize("changes", [{"micro_batch": 8}, {"workers": 1}])
-def test_losses_do_not_depend_on_how_a_batch_is_made(examples, start, tmp_path, changes):
+def test_losses_do_not_depend_on_how_a_batch_is_made(examples, start, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(arguments, "has_fast_bf16", lambda: False)  # bfloat16 rounds each batch its own way
     grpo(grpo_recipe(), examples, tmp_path / "one", start=start)
     grpo(grpo_recipe(**changes), examples, tmp_path / "other", start=start)
     one, other = (logged(tmp_path / name) for name in ("one", "other"))

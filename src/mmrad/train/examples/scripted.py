@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import cv2
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset
 
 from mmrad.answer import Instance
 from mmrad.box import Box
-from mmrad.image import RGB, read_image
+from mmrad.image import read_image
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.sample import Pair, Sample
 from mmrad.teach.lesson import Lesson
@@ -75,9 +76,10 @@ class ScriptedExamples(Dataset[Example]):
         """Choose other mirrorings, references and wordings."""
         self.epoch = epoch
 
-    def mirroring(self, index: int, among: Sequence[Mirroring] = MIRRORINGS) -> Mirroring:
-        """How the pair is mirrored at this reading."""
-        return random.Random(f"{self.seed}/{self.epoch}/{index}/mirroring").choice(among)
+    def in_views(self, max_pixels: int) -> ScriptedExamples:
+        """The same pairs in views of at most so many pixels."""
+        settings = replace(self.settings, budget=replace(self.settings.budget, max_pixels=max_pixels))
+        return ScriptedExamples(self.pairs, settings, seed=self.seed, negatives=self._negatives)
 
     def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
         """The view of a query, mirrored, and its true places in pixels of the view."""
@@ -92,7 +94,7 @@ class ScriptedExamples(Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
         pair = self.pairs[index]
-        mirroring = self.mirroring(index)
+        mirroring = rng.choice(MIRRORINGS)
         query, truth = self.query(index, mirroring)
         # Products of other colours, which nothing else makes: those held out have some.
         channels = rng.sample(range(3), 3) if rng.random() < RECOLOURED else [0, 1, 2]
@@ -117,14 +119,10 @@ class ScriptedExamples(Dataset[Example]):
         )
 
 
-def mirrored(image: RGB, mirroring: Mirroring) -> RGB:
-    """The image mirrored."""
-    horizontal, vertical = mirroring
-    return np.ascontiguousarray(image[:: -1 if vertical else 1, :: -1 if horizontal else 1])
-
-
 def _mirrored(view: View, mirroring: Mirroring) -> View:
-    return View(mirrored(view.image, mirroring), view.original_wh)
+    horizontal, vertical = mirroring
+    image = view.image[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+    return View(np.ascontiguousarray(image), view.original_wh)
 
 
 def _mirrored_box(box: Box, size_wh: tuple[int, int], mirroring: Mirroring) -> Box:

@@ -24,7 +24,6 @@ from torch.nn import functional
 from mmrad.features import load_backbone
 from mmrad.files import atomic_path
 from mmrad.image import RGB, read_image
-from mmrad.train.examples.scripted import Mirroring, mirrored
 
 CHANNELS = 240
 """Means of the maps at stride 4, 8 and 16 (24, 40 and 112 channels), maxima of the first two."""
@@ -50,7 +49,6 @@ def patch_features(
     sizes_wh: Sequence[tuple[int, int]],
     cache: Path,
     *,
-    mirroring: Mirroring = (False, False),
     progress: Callable[[int, int], None] | None = None,
 ) -> list[torch.Tensor]:
     """Standardised features of each patch of the views of images, computed once and kept in a file.
@@ -59,14 +57,13 @@ def patch_features(
         images: Image files.
         sizes_wh: Width and height of the view of each, in pixels, multiples of 14.
         cache: A safetensors file; written unless it exists.
-        mirroring: How the images are mirrored before.
         progress: Called with images done and images in all.
 
     Returns:
         For each image shape `(rows, columns, 240)`, float16, about mean 0 and deviation 1 over all patches.
     """
     if not cache.exists():
-        maps = _standardized(_feature_maps(images, sizes_wh, mirroring, progress))
+        maps = _standardized(_feature_maps(images, sizes_wh, progress))
         with atomic_path(cache) as temporary:
             save_file({str(index): value for index, value in enumerate(maps)}, temporary)
     stored = load_file(cache)
@@ -76,7 +73,6 @@ def patch_features(
 def _feature_maps(
     images: Sequence[Path],
     sizes_wh: Sequence[tuple[int, int]],
-    mirroring: Mirroring,
     progress: Callable[[int, int], None] | None,
 ) -> list[NDArray[np.float32]]:
     network, _ = load_backbone("lite0")
@@ -96,7 +92,7 @@ def _feature_maps(
     def pixels(work: _Work) -> NDArray[np.uint8]:
         (width, height), batch = work
         size = (width // _PATCH * _TEACHER_PATCH, height // _PATCH * _TEACHER_PATCH)
-        return np.stack([_shrunk(read_image(images[index]), size, mirroring) for index in batch])
+        return np.stack([_shrunk(read_image(images[index]), size) for index in batch])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
         for ((width, height), batch), read in zip(batches, _ahead(pool, pixels, batches), strict=True):
@@ -109,10 +105,8 @@ def _feature_maps(
     return found
 
 
-def _shrunk(image: RGB, size_wh: tuple[int, int], mirroring: Mirroring) -> RGB:
-    return cv2.resize(mirrored(image, mirroring), size_wh, interpolation=cv2.INTER_AREA).astype(
-        np.uint8, copy=False
-    )
+def _shrunk(image: RGB, size_wh: tuple[int, int]) -> RGB:
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _ahead(

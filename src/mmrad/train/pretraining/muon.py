@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from mmrad.train.devices import has_fast_bf16
+
 MOMENTUM = 0.95
 
 OTHERS = 0.3
@@ -83,8 +85,10 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     found = matrix.T if tall else matrix
     found = found / found.norm().clamp(min=1e-7)
+    if has_fast_bf16():
+        found = found.bfloat16()
     first, second, third = _COEFFICIENTS
     for _ in range(_ITERATIONS):
         gram = found @ found.T
         found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=second, alpha=third), found, beta=first)
-    return found.T if tall else found
+    return (found.T if tall else found).to(matrix.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from mmrad.train.examples.example import Example
-from mmrad.train.examples.scripted import Mirroring, ScriptedExamples
+from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.pretraining.features import CHANNELS
 from mmrad.train.pretraining.grounding import GroundingHead, grounding_targets
 from mmrad.train.pretraining.pair_batches import Batch, PairCollator
@@ -52,31 +52,31 @@ class Features:
     """The vision tower alone: imitate a trained network's features, find anomalies in single images.
 
     Args:
-        examples: Their queries are read, mirrored only.
-        features: From `patch_features` for each mirroring, one for each example.
+        examples: Their queries are read, as they are.
+        features: From `patch_features`, one for each example.
         processor: Processor of the model.
     """
 
     examples: ScriptedExamples
-    features: Mapping[Mirroring, Sequence[torch.Tensor]]
+    features: Sequence[torch.Tensor]
     processor: Any
 
-    def dataset(self) -> Dataset[Any]:
-        """The numbers of the examples and how they are mirrored."""
-        return _Mirrored(self.examples, tuple(self.features))
+    def dataset(self) -> Dataset[int]:
+        """The numbers of the examples."""
+        return _Numbers(len(self.examples))
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A linear map to the features of a token's 4 patches, and the grounding head."""
         return nn.ModuleDict({"features": nn.Linear(width, 4 * CHANNELS), "seen": GroundingHead(width)})
 
-    def collate(self, items: Sequence[tuple[int, Mirroring]]) -> Batch:
+    def collate(self, items: Sequence[int]) -> Batch:
         """The images of the views, and for each token its features and what is anomalous in it."""
-        queries = [self.examples.query(index, mirroring) for index, mirroring in items]
+        queries = [self.examples.query(index) for index in items]
         targets = [grounding_targets(view.size_wh, [place.box for place in truth]) for view, truth in queries]
         return {
             "images": gathered([view.image for view, _ in queries]),
             "grounding": torch.from_numpy(np.concatenate(targets)),
-            "features": torch.cat([_by_token(self.features[how][index]) for index, how in items]),
+            "features": torch.cat([_by_token(self.features[index]) for index in items]),
         }
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
@@ -110,7 +110,7 @@ class Pairs:
         return nn.ModuleDict({"seen": GroundingHead(width), "compared": GroundingHead(width)})
 
     def collate(self, items: Sequence[Example]) -> Batch:
-        """The conversations up to the answer."""
+        """The images in their places of the conversations."""
         return PairCollator(self.processor, self.positions, answers=False)(items)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
@@ -158,16 +158,15 @@ def _grounding(
     return loss
 
 
-class _Mirrored(Dataset[tuple[int, Mirroring]]):
-    def __init__(self, examples: ScriptedExamples, mirrorings: Sequence[Mirroring]) -> None:
-        self.examples = examples
-        self.mirrorings = mirrorings
+class _Numbers(Dataset[int]):
+    def __init__(self, count: int) -> None:
+        self.count = count
 
     def __len__(self) -> int:
-        return len(self.examples)
+        return self.count
 
-    def __getitem__(self, index: int) -> tuple[int, Mirroring]:
-        return index, self.examples.mirroring(index, self.mirrorings)
+    def __getitem__(self, index: int) -> int:
+        return index
 
 
 def _by_token(features: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,8 @@ class PairCollator:
     Args:
         processor: Processor of the model.
         positions: The model's `get_rope_index`.
-        answers: Whether the completions are read too.
+        answers: Whether prompts and completions are read too, not the images alone, which then stand where
+            they stand between prompts.
     """
 
     def __init__(self, processor: Any, positions: Callable[..., Any], *, answers: bool) -> None:
@@ -58,6 +59,9 @@ class PairCollator:
         image = ids == self._image
         grids = [[1, *(side // (FACTOR // 2) for side in one.shape[:2])] for all_ in images for one in all_]
         position_ids, _ = self.positions(ids, image.int(), torch.tensor(grids), attention_mask=mask)
+        if not self.answers:
+            ids, mask, position_ids = (_chosen(value, image) for value in (ids, mask, position_ids))
+            image = mask.bool()
         later = image.flip(1).cumsum(1).flip(1)  # image tokens from here to the end
         cells = [math.prod(side // FACTOR for side in example.query.size_wh) for example in examples]
         targets = [grounding_targets(example.query.size_wh, example.boxes) for example in examples]
@@ -89,3 +93,15 @@ class PairCollator:
 def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     tensors = [torch.tensor(row) for row in rows]
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
+
+
+def _chosen(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """The chosen values of each row, moved together and padded with zeros on the right.
+
+    Args:
+        values: Shape `(..., B, T)`.
+        where: Shape `(B, T)`.
+    """
+    order = (~where).int().argsort(dim=1, stable=True)[:, : int(where.sum(dim=1).max())]
+    found = values.gather(-1, order.expand(*values.shape[:-1], -1))
+    return found * where.gather(1, order)

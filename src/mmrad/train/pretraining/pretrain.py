@@ -20,7 +20,7 @@ from mmrad.train.checkpoints import MarkWhole, Resuming, latest_checkpoint
 from mmrad.train.claim import claim
 from mmrad.train.devices import fit_to_device, has_fast_bf16
 from mmrad.train.examples.example import Example, Examples
-from mmrad.train.examples.scripted import Mirroring, ScriptedExamples
+from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.models import load_model, save_model
 from mmrad.train.pretraining.features import patch_features
 from mmrad.train.pretraining.muon import Muon
@@ -33,10 +33,6 @@ TOKENIZER_TEXTS = 4000
 """How many texts the tokenizer of a new model is trained on."""
 
 STAGE_FILE = "stage.json"
-
-FEATURE_MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, True))
-"""How images are mirrored for the features stage, which keeps the features of each mirrored image (480 bytes
-a patch)."""
 
 PATCH_IMAGES = 200
 """From how many images the patch embedding of a new model is made."""
@@ -77,7 +73,8 @@ def pretrain(
     for number, stage in enumerate(recipe.pretraining.stages, start=1):
         folder = out / f"{number}-{stage.objective}"
         if not _done(folder, stage):
-            _train(recipe, recipe.pretraining, stage, examples, latest, folder, progress)
+            shown = examples.in_views(stage.max_pixels) if stage.max_pixels else examples
+            _train(recipe, recipe.pretraining, stage, shown, latest, folder, progress)
         latest = folder / "model"
     save_model(*load_model(latest), recipe.asking, out / "model")
     return out / "model"
@@ -123,16 +120,8 @@ def _objective(
     if stage.objective == "features":
         images = [pair.image for pair in examples.pairs]
         sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
-        features = {
-            mirroring: patch_features(
-                images,
-                sizes_wh,
-                folder / f"features-{number}.safetensors",
-                mirroring=mirroring,
-                progress=progress,
-            )
-            for number, mirroring in enumerate(FEATURE_MIRRORINGS)
-        }
+        cache = folder / "features.safetensors"  # 480 bytes a patch
+        features = patch_features(images, sizes_wh, cache, progress=progress)
         return Features(examples, features, processor)
     kind = Pairs if stage.objective == "pairs" else Texts
     return kind(examples, processor, model.model.get_rope_index)

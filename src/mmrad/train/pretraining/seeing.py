@@ -110,6 +110,12 @@ class _Attention:
             states.reshape(count, length // count, layer.num_heads, -1).transpose(1, 2)
             for states in (query, key, value)
         )
-        attended = functional.scaled_dot_product_attention(query, key, value, scale=layer.scaling)
+        attended = _attended(query * layer.scaling, key, value)
         mixed: torch.Tensor = layer.proj(attended.transpose(1, 2).reshape(length, -1))
         return mixed
+
+
+def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    if query.device.type == "cpu":  # where the backward pass of fused attention is the slower one
+        return (query @ key.mT).softmax(dim=-1) @ value
+    return functional.scaled_dot_product_attention(query, key, value, scale=1.0)
