@@ -81,7 +81,7 @@ class LivePanel:
             self._live.update(self._panel(state, facts))
         else:
             line = ", ".join(f"{name} {value}" for name, value in facts.items())
-            print(f"{self._command} {state.name}: {line}", file=sys.stderr)  # noqa: T201
+            print(f"{self._command} {state.name}: {line}", file=sys.stderr)  # noqa: T201 - no terminal
 
     def _facts(self, state: State, now: float) -> dict[str, str]:
         fresh, left = state.done - self._first.done, state.total - state.done

@@ -70,4 +70,4 @@ class _Lines:
         self.printed = now
         rate = done / max(now - self.started, 1e-9)
         left = (total - done) / rate if rate else 0.0
-        print(f"{self.title}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr)  # noqa: T201
+        print(f"{self.title}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr)  # noqa: T201 - no terminal

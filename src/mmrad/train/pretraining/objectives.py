@@ -34,7 +34,7 @@ class Objective(Protocol):
     @property
     def examples(self) -> ScriptedExamples: ...  # noqa: D102 - what is read, in any order and number
 
-    def dataset(self) -> Dataset[Any]:
+    def dataset(self) -> Dataset[Any] | range:
         """What is read."""
 
     def heads(self, width: int) -> nn.ModuleDict:
@@ -61,9 +61,9 @@ class Features:
     features: Sequence[torch.Tensor]
     processor: Any
 
-    def dataset(self) -> Dataset[int]:
+    def dataset(self) -> range:
         """The numbers of the examples."""
-        return _Numbers(len(self.examples))
+        return range(len(self.examples))
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A linear map to the features of a token's 4 patches, and the grounding head."""
@@ -156,17 +156,6 @@ def _grounding(
         compared[tokens], targets
     )
     return loss
-
-
-class _Numbers(Dataset[int]):
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> int:
-        return index
 
 
 def _by_token(features: torch.Tensor) -> torch.Tensor:

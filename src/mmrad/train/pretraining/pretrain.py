@@ -178,7 +178,7 @@ class _Readings(Dataset[Any]):
         count: How many readings.
     """
 
-    def __init__(self, dataset: Dataset[Any], examples: ScriptedExamples, count: int) -> None:
+    def __init__(self, dataset: Dataset[Any] | range, examples: ScriptedExamples, count: int) -> None:
         self.dataset = dataset
         self.examples = examples
         self.count = count

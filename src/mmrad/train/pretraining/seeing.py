@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
-from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
+    apply_rotary_pos_emb_vision,
+    eager_attention_forward,
+)
 from transformers.vision_utils import get_vision_position_ids
 
 from mmrad.image import RGB
@@ -90,7 +93,7 @@ def prepare_tower(visual: Any) -> None:
 
 
 class _Attention:
-    """Attention within each of `n` images of equal size, as one product."""
+    """Attention within each of `n` images of equal size, as one product; by the kernel of the model."""
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
@@ -110,12 +113,11 @@ class _Attention:
             states.reshape(count, length // count, layer.num_heads, -1).transpose(1, 2)
             for states in (query, key, value)
         )
-        attended = _attended(query * layer.scaling, key, value)
-        mixed: torch.Tensor = layer.proj(attended.transpose(1, 2).reshape(length, -1))
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+            layer.config._attn_implementation, eager_attention_forward
+        )
+        attended, _ = attend(
+            layer, query, key, value, attention_mask=None, scaling=layer.scaling, is_causal=False
+        )
+        mixed: torch.Tensor = layer.proj(attended.reshape(length, -1))
         return mixed
-
-
-def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    if query.device.type == "cpu":  # where the backward pass of fused attention is the slower one
-        return (query @ key.mT).softmax(dim=-1) @ value
-    return functional.scaled_dot_product_attention(query, key, value, scale=1.0)

@@ -24,6 +24,7 @@ except ImportError as error:
         "run  pip install --no-deps mmrad  in the environment of verl"
     ) from error
 
+# verl has an environment of its own, so that the type checker sees neither its modules nor its classes.
 from verl.experimental.agent_loop.agent_loop import AgentLoopOutput  # type: ignore[import-not-found]
 from verl.experimental.agent_loop.single_turn_agent_loop import (  # type: ignore[import-not-found]
     SingleTurnAgentLoop,
