@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmrad.train.pretraining.muon import Muon, orthogonalized
+from mmrad.train.pretraining.muon import Muon, Part, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (16, 64), (64, 16), (1, 8)])
@@ -23,7 +23,9 @@ def test_it_fits_a_layer_with_bias_and_skips_what_has_no_gradient():
     layer, unused = torch.nn.Linear(12, 6), torch.nn.Linear(3, 3)
     frozen = unused.weight.detach().clone()
     inputs, goal = torch.randn(64, 12), torch.nn.Linear(12, 6)
-    optimizer = Muon([layer.weight, unused.weight], [layer.bias, unused.bias], lr=0.05, weight_decay=0.0)
+    optimizer = Muon(
+        Part([layer.weight, unused.weight], [layer.bias, unused.bias], lr=0.05), weight_decay=0.0
+    )
     losses = []
     for _ in range(150):
         optimizer.zero_grad()
@@ -41,7 +43,7 @@ def test_its_state_survives_saving(tmp_path):
     def one() -> tuple[torch.nn.Linear, Muon]:
         torch.manual_seed(1)
         layer = torch.nn.Linear(5, 5)
-        return layer, Muon([layer.weight], [layer.bias], lr=0.01, weight_decay=0.1)
+        return layer, Muon(Part([layer.weight], [layer.bias], lr=0.01), weight_decay=0.1)
 
     def step(layer: torch.nn.Linear, optimizer: Muon, seed: int) -> None:
         torch.manual_seed(seed)

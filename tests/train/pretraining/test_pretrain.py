@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError, ProviderError, UsageError
@@ -91,6 +92,29 @@ def test_a_stage_may_show_smaller_views(squares, tmp_path):
     pretrain(recipe(1).model_copy(update={"pretraining": training}), read, tmp_path)
     with safe_open(tmp_path / "1-features" / "features.safetensors", "pt") as features:
         assert features.get_slice("0").get_shape()[:2] == [4, 4]
+
+
+def test_what_finds_anomalies_may_learn_more_slowly(squares, tmp_path):
+    read = examples(squares)
+
+    def moved(rate: float, weight: str) -> float:
+        out = tmp_path / str(rate)
+        texts = Stage(
+            objective="texts", steps=2, batch_size=2, learning_rate=1e-2, warmup_steps=1, lower_rate=rate
+        )
+        training = Pretraining(stages=(texts,), weight_decay=0.0, seed=0)
+        size = replace(TINY, text_layers=3)
+        pretrain(recipe(1).model_copy(update={"pretraining": training, "nano": size}), read, out)
+        before, after = (
+            load_file(folder / "model.safetensors")[weight]
+            for folder in (out / "untrained", out / "1-texts/model")
+        )
+        return float((after - before).abs().mean())
+
+    for weight in ("visual.blocks.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.weight"):
+        assert moved(0.01, weight) < 0.05 * moved(1.0, weight)
+    upper = "model.layers.2.mlp.up_proj.weight"
+    assert moved(0.01, upper) > 0.5 * moved(1.0, upper)
 
 
 def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.factory import SOURCES, factory_roots, make_factory
+from mmrad.factory import ASSORTED, SOURCES, factory_roots, make_factory
 from mmrad.files import write_text
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.reference import retrieve
-from mmrad.sample import Sample
+from mmrad.sample import Pair, Sample
 from mmrad.sources import build_corpus
 from mmrad.teach import (
     LabelSimilarity,
@@ -139,7 +140,7 @@ def training_examples(recipe: Recipe, folder: Path, *, progress: Progress | None
     settings = settings_from(recipe.asking, knowledge if data.knowledge else None)
     if data.texts == "fresh":
         negatives = ScriptedNegatives(knowledge, LabelSimilarity()) if recipe.grpo else None
-        pairs = corpus.pairs(samples, references=data.references)
+        pairs = [_named(pair) for pair in corpus.pairs(samples, references=data.references)]
         return ScriptedExamples(pairs, settings, seed=seed_of(recipe), negatives=negatives)
     return CorpusExamples(
         corpus,
@@ -149,3 +150,10 @@ def training_examples(recipe: Recipe, folder: Path, *, progress: Progress | None
         references=data.references,
         seed=seed_of(recipe),
     )
+
+
+def _named(pair: Pair) -> Pair:
+    """The pair as of a "product" where its category is but a number: hundreds of those are much to learn."""
+    if pair.sample.source != ASSORTED:
+        return pair
+    return replace(pair, sample=replace(pair.sample, category="product"))

@@ -8,7 +8,8 @@ scale of the steps: Liu et al. 2025, "Muon is scalable for LLM training".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,28 +25,34 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Parameters that learn at one rate.
+
+    Attributes:
+        matrices: Two-dimensional parameters: weights of linear layers, no embeddings.
+        others: All other parameters.
+        lr: Learning rate of the matrices, on the scale of AdamW's.
+    """
+
+    matrices: Sequence[torch.nn.Parameter]
+    others: Sequence[torch.nn.Parameter]
+    lr: float
+
+
 class Muon(torch.optim.AdamW):
     """Orthogonalised momentum for matrices, AdamW for the rest.
 
     Args:
-        matrices: Two-dimensional parameters: weights of linear layers, no embeddings.
-        others: All other parameters.
-        lr: Learning rate of the matrices, on the scale of AdamW's.
+        parts: All that is trained.
         weight_decay: Decoupled weight decay of all parameters.
     """
 
-    def __init__(
-        self,
-        matrices: Iterable[torch.nn.Parameter],
-        others: Iterable[torch.nn.Parameter],
-        *,
-        lr: float,
-        weight_decay: float,
-    ) -> None:
-        groups: list[dict[str, Any]] = [
-            {"params": list(matrices), "lr": lr, "orthogonal": True},
-            {"params": list(others), "lr": OTHERS * lr, "orthogonal": False},
-        ]
+    def __init__(self, *parts: Part, weight_decay: float) -> None:
+        groups: list[dict[str, Any]] = []
+        for part in parts:
+            groups.append({"params": [*part.matrices], "lr": part.lr, "orthogonal": True})
+            groups.append({"params": [*part.others], "lr": OTHERS * part.lr, "orthogonal": False})
         super().__init__(groups, betas=(0.9, 0.99), weight_decay=weight_decay)
 
     @torch.no_grad()

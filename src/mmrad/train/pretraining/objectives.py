@@ -165,6 +165,12 @@ def _by_token(features: torch.Tensor) -> torch.Tensor:
     return squares.permute(0, 2, 1, 3, 4).reshape(-1, 4 * channels)
 
 
+def finding_parts(model: Any) -> list[nn.Module]:
+    """What finds the anomalies: the vision tower, and the language layers that image tokens have for it."""
+    whole = model.model
+    return [whole.visual, *whole.language_model.layers[: _depth(whole.language_model)]]
+
+
 def _depth(language_model: Any) -> int:
     """How many layers image tokens have to find the anomalies."""
     return max(1, len(language_model.layers) - LAYERS_ABOVE)

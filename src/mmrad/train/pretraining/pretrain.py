@@ -23,9 +23,9 @@ from mmrad.train.examples.example import Example, Examples
 from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.models import load_model, save_model
 from mmrad.train.pretraining.features import patch_features
-from mmrad.train.pretraining.muon import Muon
+from mmrad.train.pretraining.muon import Muon, Part
 from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer, whiten_patches
-from mmrad.train.pretraining.objectives import Features, Objective, Pairs, Texts
+from mmrad.train.pretraining.objectives import Features, Objective, Pairs, Texts, finding_parts
 from mmrad.train.pretraining.seeing import prepare_tower
 from mmrad.train.recipe import Pretraining, Recipe, Stage, seed_of
 
@@ -97,6 +97,7 @@ def _train(
     fit_to_device(model)
     trainer = _Trainer(
         objective,
+        lower_rate=stage.lower_rate,
         model=model,
         args=_arguments(training, stage, folder / "checkpoints"),
         callbacks=[MarkWhole()],
@@ -197,10 +198,11 @@ class _Trainer(Resuming, Trainer):
 
     Args:
         objective: The objective.
+        lower_rate: See `Stage`.
         arguments: Those of transformers' trainer.
     """
 
-    def __init__(self, objective: Objective, **arguments: Any) -> None:
+    def __init__(self, objective: Objective, *, lower_rate: float, **arguments: Any) -> None:
         wanted = arguments["args"].max_steps * arguments["args"].per_device_train_batch_size
         super().__init__(
             train_dataset=_Readings(objective.dataset(), objective.examples, wanted),
@@ -208,6 +210,7 @@ class _Trainer(Resuming, Trainer):
             **arguments,
         )
         self.objective: Objective = objective
+        self.lower_rate = lower_rate
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -220,15 +223,24 @@ class _Trainer(Resuming, Trainer):
         """Muon for the linear layers of the model, AdamW for embeddings, norms, biases and heads."""
         if self.optimizer is None:
             network: Any = self.model
-            whole = network.model
-            body = [whole.visual.blocks, whole.visual.merger, whole.language_model.layers]
-            matrices = [weight for part in body for weight in part.parameters() if weight.ndim == 2]
-            taken = {id(weight) for weight in matrices}
-            others = [weight for weight in network.parameters() if id(weight) not in taken]
+            rate = self.args.learning_rate
+            lower = {id(weight) for part in finding_parts(network) for weight in part.parameters()}
             self.optimizer = Muon(
-                matrices, others, lr=self.args.learning_rate, weight_decay=self.args.weight_decay
+                _part(network, lambda weight: id(weight) not in lower, rate),
+                _part(network, lambda weight: id(weight) in lower, self.lower_rate * rate),
+                weight_decay=self.args.weight_decay,
             )
         return self.optimizer
+
+
+def _part(network: Any, within: Callable[[torch.nn.Parameter], bool], rate: float) -> Part:
+    """The parameters within a part of a model."""
+    whole = network.model
+    layers = [whole.visual.blocks, whole.visual.merger, whole.language_model.layers]
+    linear = {id(weight) for part in layers for weight in part.parameters() if weight.ndim == 2}
+    chosen = [weight for weight in network.parameters() if within(weight)]
+    matrices = [weight for weight in chosen if id(weight) in linear]
+    return Part(matrices, [weight for weight in chosen if id(weight) not in linear], rate)
 
 
 def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArguments:
