@@ -35,6 +35,12 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "_"
 
 
+def unique_name(text: str) -> str:
+    """A short file name for any text: its end readable, with a hash that keeps it apart from all others."""
+    readable = re.sub(r"[^A-Za-z0-9-]+", "_", text)[-80:]
+    return f"{readable}.{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mmrad.errors import DataError
 from mmrad.features import Geometry, network_input
-from mmrad.inspectors.experts.maps import MapStore, placed, safe_name
+from mmrad.files import unique_name
+from mmrad.inspectors.experts.maps import MapStore, placed
 
 MAP = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -37,7 +38,7 @@ def test_ids_that_read_alike_are_kept_apart(tmp_path: Path) -> None:
     for number, sample_id in enumerate(alike):
         store.save(sample_id, MAP + number)
     assert [store.load(sample_id)[0, 0] for sample_id in alike] == list(range(6))
-    assert len({safe_name(sample_id).lower() for sample_id in alike}) == 6
+    assert len({unique_name(sample_id).lower() for sample_id in alike}) == 6
 
 
 def test_a_map_is_replaced_whole_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from mmrad.bench.run import Run
 from mmrad.box import Box
 from mmrad.corpus import Corpus
 from mmrad.errors import DataError
-from mmrad.files import atomic_path, file_name
+from mmrad.files import atomic_path, file_name, unique_name
 from mmrad.image import RGB, encode_png, image_hash, read_image, read_mask
 from mmrad.journal import Journal, read_journal
 from mmrad.metrics.pixels import Mask, PixelScores, score_masks
@@ -199,8 +199,8 @@ def _write(
         for done, sample in enumerate(todo, start=1):
             verdict = run.verdicts[sample.id]
             path = run.corpus.resolve(sample.source, sample.image)
-            key, file = _key(segmenter_key, path, verdict), f"masks/{_stem(sample.id)}.png"
-            picture = folder / "pictures" / f"{_stem(sample.id)}.png"
+            key, file = _key(segmenter_key, path, verdict), f"masks/{unique_name(sample.id)}.png"
+            picture = folder / "pictures" / f"{unique_name(sample.id)}.png"
             new = held.get(sample.id) != (key, file) or not (folder / file).exists()
             if new:
                 mask = _union(segmenter.masks(_read(path, sample), _boxes(verdict)))
@@ -223,12 +223,6 @@ def _index(path: Path) -> dict[str, tuple[str, str]]:
         return {line["sample_id"]: (line["key"], line["file"]) for line in read_journal(path)}
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: not a list of masks ({error!r}); delete {path.parent}") from error
-
-
-def _stem(sample_id: str) -> str:
-    """A file name for a sample: readable, inside its folder whatever the id is, and no two alike."""
-    digest = hashlib.sha256(sample_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{file_name(sample_id.replace('/', '-'))[:50]}-{digest}"
 
 
 def _key(segmenter_key: str, image: Path, verdict: Verdict) -> str:

@@ -20,10 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmrad.errors import DataError, UsageError
 from mmrad.features import Geometry
-from mmrad.files import atomic_path, write_text
+from mmrad.files import atomic_path, unique_name, write_text
 from mmrad.inspectors.experts.detector import Detector
 from mmrad.inspectors.experts.make import make_detector
-from mmrad.inspectors.experts.maps import safe_name
 from mmrad.inspectors.experts.settings import ExpertSettings
 from mmrad.inspectors.experts.thresholds import Calibration
 from mmrad.sample import Sample
@@ -100,7 +99,7 @@ class PartFiles:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        stem = name if name == "all" else safe_name(name)
+        stem = name if name == "all" else unique_name(name)
         self.tensors, self.info, self.state = (
             folder / "parts" / f"{stem}.{kind}" for kind in ("safetensors", "json", "state")
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmrad.errors import DataError
 from mmrad.features import Geometry
-from mmrad.files import atomic_path
+from mmrad.files import atomic_path, unique_name
 
 MapValues = NDArray[np.float32]
 """Shape `(rows, columns)`; higher is more anomalous."""
@@ -66,13 +64,7 @@ class MapStore:
 
     def path(self, sample_id: str) -> Path:
         """The file of a sample's map."""
-        return self.folder / f"{safe_name(sample_id)}.npy"
-
-
-def safe_name(text: str) -> str:
-    """A short file name for any text: its end readable, with a hash that keeps it apart from all others."""
-    readable = re.sub(r"[^A-Za-z0-9-]+", "_", text)[-80:]
-    return f"{readable}.{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        return self.folder / f"{unique_name(sample_id)}.npy"
 
 
 _REMEDY = "delete the folder of the run and bench again"
