@@ -4,8 +4,8 @@
 
 Cuts every board and its template into crops of 160 x 160 pixels, near the size that the nano sees, keeps all
 defective crops and as many good ones, goes on training the bundled nano on those of the trainval boards, and
-prints a Markdown table for the crops of the test boards with 95 % intervals (bootstrap over base images). The
-same command again goes on where it stopped.
+prints a Markdown table for the crops of the test boards with 95 % intervals (bootstrap over base images), and
+how many of each kind are judged right. The same command again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -62,10 +62,13 @@ def main() -> None:
     print(f"trained on {len(pairs)} crops, {arguments.steps} steps a stage; tested on {len(tested)} crops")
     print("| model | crops | unanswered | accuracy | recall | precision | IoU 0.1 | IoU 0.5 |")
     print("|---|---|---|---|---|---|---|---|")
+    right = []
     for name, folder in (("before", arguments.start or bundled_nano()), ("after", model)):
         inspector = make_inspector(str(folder), InspectionSettings())
         run = bench(corpus, tested, inspector, arguments.out / "runs" / name)
         print(f"| {name} | {_row(run, tested)} |")
+        right.append(f"{name}: {_right(run, tested)}")
+    print("\nright by what is shown beside the template", *right, sep="\n")
 
 
 def _crops_corpus(data: Path, out: Path) -> Corpus:
@@ -125,6 +128,16 @@ def _row(run: Run, samples: list[Sample]) -> str:
     overall = score(samples, run.verdicts).overall
     unanswered = str(sum(overall.unanswered.values()))
     return " | ".join([str(len(samples)), unanswered, *(str(overall.figures[name]) for name in FIGURES)])
+
+
+def _right(run: Run, samples: list[Sample]) -> str:
+    """How many are judged right of each kind: a template beside itself is the easy one."""
+    kinds: dict[str, list[bool]] = {"defects": [], "no defects": [], "the template itself": []}
+    for sample in samples:
+        itself = sample.image == sample.given_references[0]
+        kind = "defects" if sample.anomalous else "the template itself" if itself else "no defects"
+        kinds[kind].append(run.verdicts[sample.id].anomalous is sample.anomalous)
+    return ", ".join(f"{kind} {sum(found)} of {len(found)}" for kind, found in kinds.items())
 
 
 if __name__ == "__main__":
