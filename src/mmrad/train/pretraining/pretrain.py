@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -225,22 +225,22 @@ class _Trainer(Resuming, Trainer):
             network: Any = self.model
             rate = self.args.learning_rate
             lower = {id(weight) for part in finding_parts(network) for weight in part.parameters()}
+            weights = list(network.parameters())
             self.optimizer = Muon(
-                _part(network, lambda weight: id(weight) not in lower, rate),
-                _part(network, lambda weight: id(weight) in lower, self.lower_rate * rate),
+                _part(network, [weight for weight in weights if id(weight) not in lower], rate),
+                _part(network, [weight for weight in weights if id(weight) in lower], self.lower_rate * rate),
                 weight_decay=self.args.weight_decay,
             )
         return self.optimizer
 
 
-def _part(network: Any, within: Callable[[torch.nn.Parameter], bool], rate: float) -> Part:
-    """The parameters within a part of a model."""
+def _part(network: Any, weights: Sequence[torch.nn.Parameter], rate: float) -> Part:
+    """Weights of a model at a rate: those of its linear layers, and the others."""
     whole = network.model
     layers = [whole.visual.blocks, whole.visual.merger, whole.language_model.layers]
     linear = {id(weight) for part in layers for weight in part.parameters() if weight.ndim == 2}
-    chosen = [weight for weight in network.parameters() if within(weight)]
-    matrices = [weight for weight in chosen if id(weight) in linear]
-    return Part(matrices, [weight for weight in chosen if id(weight) not in linear], rate)
+    matrices = [weight for weight in weights if id(weight) in linear]
+    return Part(matrices, [weight for weight in weights if id(weight) not in linear], rate)
 
 
 def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArguments:
