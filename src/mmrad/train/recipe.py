@@ -131,8 +131,6 @@ class Stage(Table):
         lower_rate: Learning rate of what finds the anomalies (the vision tower and the language layers below
             the grounding heads), as a share of that of the layers above; in a stage `texts`, less than 1
             keeps what stages before have learned.
-        max_pixels: Largest area of the views; none means that of `[asking]`. What is learned of small views
-            serves larger ones, and costs less.
     """
 
     objective: Literal["features", "pairs", "texts"]
@@ -141,7 +139,6 @@ class Stage(Table):
     learning_rate: float
     warmup_steps: int = 100
     lower_rate: float = Field(default=1.0, gt=0.0, le=1.0)
-    max_pixels: int | None = None
 
 
 class Pretraining(Table):

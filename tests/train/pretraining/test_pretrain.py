@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmrad.corpus import Corpus
@@ -76,22 +75,6 @@ def test_mirrored_boxes_stay_on_the_square(squares):
         seen.add((x1, y1))
     assert len(seen) > 1, "the pair is never mirrored"
     assert settings.budget.max_pixels == 112 * 112
-
-
-def test_a_stage_may_show_smaller_views(squares, tmp_path):
-    read = examples(squares)
-    small = read.in_views(56 * 56)
-    (view, truth), (shrunk, box) = read.query(1), small.query(1)
-    assert (view.size_wh, shrunk.size_wh) == ((112, 112), (56, 56))
-    assert [2 * side for side in box[0].box.xyxy] == pytest.approx(truth[0].box.xyxy)
-    stages = tuple(
-        Stage(objective=objective, steps=1, batch_size=2, learning_rate=1e-2, max_pixels=max_pixels)
-        for objective, max_pixels in (("features", 56 * 56), ("pairs", None))
-    )
-    training = Pretraining(stages=stages, weight_decay=0.0, seed=0)
-    pretrain(recipe(1).model_copy(update={"pretraining": training}), read, tmp_path)
-    with safe_open(tmp_path / "1-features" / "features.safetensors", "pt") as features:
-        assert features.get_slice("0").get_shape()[:2] == [4, 4]
 
 
 def test_what_finds_anomalies_may_learn_more_slowly(squares, tmp_path):

@@ -6,9 +6,10 @@ from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.chat import encode
 from mmrad.sample import Sample
 from mmrad.train.examples.example import Example
+from mmrad.train.pretraining.conversing import ConversationCollator
 from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
-from mmrad.train.pretraining.pair_batches import PairCollator
-from mmrad.train.pretraining.seeing import gathered, prepare_tower, see
+from mmrad.train.pretraining.patches import cut
+from mmrad.train.pretraining.seeing import prepare_tower, see
 from mmrad.view import View
 
 TINY = NanoSize(
@@ -17,7 +18,7 @@ TINY = NanoSize(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def nano():
     texts = ["You inspect industrial products. Is there an anomaly? Yes. No. stain row column upper left"]
     return build_nano(train_tokenizer(texts, TINY), TINY, seed=0)
@@ -28,8 +29,10 @@ def images(sizes):
     return [rng.integers(0, 256, (height, width, 3)).astype(np.uint8) for height, width in sizes]
 
 
-def test_images_of_any_sizes_are_seen_as_by_the_model_itself(nano):
+@pytest.mark.parametrize("kernel", ["eager", "sdpa"])
+def test_images_of_any_sizes_are_seen_as_by_the_model_itself(nano, kernel):
     model, processor = nano
+    model.set_attn_implementation(kernel)
     shown = images([(112, 112), (84, 140), (112, 112), (140, 84), (84, 140)])
     batch = processor.image_processor(
         shown, do_resize=False, input_data_format="channels_last", return_tensors="pt"
@@ -40,10 +43,11 @@ def test_images_of_any_sizes_are_seen_as_by_the_model_itself(nano):
     expected = {name: weight.grad.clone() for name, weight in model.model.visual.named_parameters()}
     model.zero_grad()
     prepare_tower(model.model.visual)
-    seen = see(model.model.visual, processor.image_processor, gathered(shown))
-    assert [len(tokens) for tokens in seen] == [16, 15, 16, 15, 15]
-    torch.testing.assert_close(torch.cat(seen), own, rtol=1e-4, atol=1e-4)
-    torch.cat(seen).backward(gradient)
+    seen = see(model.model.visual, processor.image_processor, cut(shown))
+    assert seen.shape == (5, 16, 32)
+    whole = torch.cat([seen[number, :count] for number, count in enumerate((16, 15, 16, 15, 15))])
+    torch.testing.assert_close(whole, own, rtol=1e-4, atol=1e-4)
+    whole.backward(gradient)
     for name, weight in model.model.visual.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-3, atol=1e-3)
 
@@ -59,7 +63,7 @@ def test_a_batch_is_what_the_processor_and_the_model_make_of_the_same(nano):
         )
         messages = settings.messages(sample, views[1], views[:1])
         examples.append(Example(sample, messages, f"<answer>{'No. ' * (number + 1)}</answer>", ()))
-    batch = PairCollator(processor, model.model.get_rope_index, answers=True)(examples)
+    batch = ConversationCollator(processor, model.model.get_rope_index)(examples)
     processor.tokenizer.padding_side = "right"
     whole = encode(
         processor, [one.messages for one in examples], completions=[one.completion for one in examples]
@@ -71,17 +75,16 @@ def test_a_batch_is_what_the_processor_and_the_model_make_of_the_same(nano):
         attention_mask=whole["attention_mask"],
     )  # fmt: skip
     assert torch.equal(batch["position_ids"], positions)
-    learned = [row[row != -100] for row in batch["labels"]]
-    texts = [processor.tokenizer.decode(row) for row in learned]
-    assert texts == [f"{one.completion}<|im_end|>" for one in examples]
-    assert batch["query_tokens"].sum(dim=1).tolist() == [15, 4]
+    ids = batch["input_ids"].flatten()
+    assert torch.equal(ids[batch["answers"] + 1], batch["labels"])
+    ends = "".join(f"{one.completion}<|im_end|>" for one in examples)
+    assert processor.tokenizer.decode(batch["labels"]) == ends
+    assert batch["cells"] == [16, 15, 15, 4]
+    assert batch["patches"]["grids"].tolist() == [[8, 8], [6, 10], [10, 6], [4, 4]]
+    # The image tokens of the queries, which are the last ones of each conversation.
+    image = (batch["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")).flatten()
+    length = batch["input_ids"].shape[1]
+    first, second = image.nonzero().flatten()[:31], image.nonzero().flatten()[31:]
+    assert first[-1] < length <= second[0]
+    assert batch["tokens"].tolist() == [*first[16:].tolist(), *second[15:].tolist()]
     assert batch["grounding"].shape == (19, 8)
-    assert sorted(batch["images"]) == ["112x112", "140x84", "56x56", "84x140", "order"]
-    alone = PairCollator(processor, model.model.get_rope_index, answers=False)(examples)
-    image = batch["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    for number, count in enumerate((31, 19)):  # the images keep their places between the words
-        kept = positions[:, number, image[number]]
-        assert torch.equal(alone["position_ids"][:, number, :count], kept)
-        assert alone["attention_mask"][number].sum() == count
-    assert alone["query_tokens"].sum(dim=1).tolist() == [15, 4]
-    assert torch.equal(alone["grounding"], batch["grounding"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,6 +34,46 @@ MIRRORINGS: tuple[Mirroring, ...] = ((False, False), (True, False), (False, True
 
 RECOLOURED = 0.3
 """Share of readings in which the colour channels of a pair are exchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How bright a photograph comes out, and with how much noise of its sensor.
+
+    Otherwise equal pictures, such as a template beside itself, would be normal by their equality alone.
+
+    Attributes:
+        gain: Factor of all values.
+        offset: Added to all values, of 255.
+        noise: Standard deviation, of 255.
+        seed: Of the noise.
+    """
+
+    gain: float
+    offset: float
+    noise: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """In which form a pair is read this time.
+
+    Attributes:
+        mirroring: Of both images.
+        channels: The colour channels of both in their new order.
+        exposure: Of the query.
+        reference: Which reference it is read with; None where it has none.
+        reference_exposure: That of the reference.
+        rng: For everything else that is chosen.
+    """
+
+    mirroring: Mirroring
+    channels: tuple[int, ...]
+    exposure: Exposure
+    reference: Path | None
+    reference_exposure: Exposure
+    rng: random.Random
 
 
 class ScriptedExamples(Dataset[Example]):
@@ -67,7 +108,7 @@ class ScriptedExamples(Dataset[Example]):
         paths = sorted({path for pair in pairs for path in (pair.image, *pair.references)})
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
             views = pool.map(lambda path: make_view(read_image(path), settings.budget), paths)
-            self._views = dict(zip(paths, views, strict=True))
+            self.views: Mapping[Path, View] = dict(zip(paths, views, strict=True))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -76,35 +117,41 @@ class ScriptedExamples(Dataset[Example]):
         """Choose other mirrorings, references and wordings."""
         self.epoch = epoch
 
-    def in_views(self, max_pixels: int) -> ScriptedExamples:
-        """The same pairs in views of at most so many pixels."""
-        settings = replace(self.settings, budget=replace(self.settings.budget, max_pixels=max_pixels))
-        return ScriptedExamples(self.pairs, settings, seed=self.seed, negatives=self._negatives)
-
     def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
         """The view of a query, mirrored, and its true places in pixels of the view."""
         pair = self.pairs[index]
-        view = _mirrored(self._views[pair.image], mirroring)
+        view = self.views[pair.image]
         boxes = (
             _mirrored_box(view.to_view(region.box), view.size_wh, mirroring) for region in pair.sample.regions
         )
         labels = (region.label for region in pair.sample.regions)
-        return view, [Instance(box, label) for box, label in zip(boxes, labels, strict=True)]
+        truth = [Instance(box, label) for box, label in zip(boxes, labels, strict=True)]
+        return _mirrored(view, mirroring), truth
+
+    def reading(self, index: int) -> Reading:
+        """The form in which a pair is read in this epoch."""
+        rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
+        references = self.pairs[index].references
+        return Reading(
+            rng.choice(MIRRORINGS),
+            # Products of other colours, which nothing else makes: those held out have some.
+            tuple(rng.sample(range(3), 3)) if rng.random() < RECOLOURED else (0, 1, 2),
+            _exposure(rng),
+            rng.choice(references) if references else None,
+            _exposure(rng),
+            rng,
+        )
 
     def __getitem__(self, index: int) -> Example:
-        rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        pair = self.pairs[index]
-        mirroring = rng.choice(MIRRORINGS)
-        query, truth = self.query(index, mirroring)
-        # Products of other colours, which nothing else makes: those held out have some.
-        channels = rng.sample(range(3), 3) if rng.random() < RECOLOURED else [0, 1, 2]
-        query = _exposed(_recoloured(query, channels), rng)
+        pair, form = self.pairs[index], self.reading(index)
+        query, truth = self.query(index, form.mirroring)
+        query = _exposed(_recoloured(query, form.channels), form.exposure)
         references = []
-        if pair.references:
-            reference = _mirrored(self._views[rng.choice(pair.references)], mirroring)
-            references = [_exposed(_recoloured(reference, channels), rng)]
+        if form.reference:
+            reference = _mirrored(self.views[form.reference], form.mirroring)
+            references = [_exposed(_recoloured(reference, form.channels), form.reference_exposure)]
         compared = references[0].image if references else None
-        text = self._teacher.write(query.image, compared, query, truth, pair.sample.category, rng)
+        text = self._teacher.write(query.image, compared, query, truth, pair.sample.category, form.rng)
         wrong: Iterable[str] = ()
         if self._negatives is not None:
             seed = f"{self.seed}/{self.epoch}/{index}"
@@ -138,13 +185,15 @@ def _recoloured(view: View, channels: Sequence[int]) -> View:
     return View(np.ascontiguousarray(view.image[..., channels]), view.original_wh)
 
 
-def _exposed(view: View, rng: random.Random) -> View:
-    """The view at a slightly other exposure and with sensor noise of its own.
+def _exposure(rng: random.Random) -> Exposure:
+    return Exposure(
+        rng.uniform(0.92, 1.08), rng.uniform(-8.0, 8.0), rng.uniform(0.0, 3.0), rng.randrange(1 << 31)
+    )
 
-    Otherwise equal pictures, such as a template beside itself, would be normal by their equality alone.
-    """
-    image = cv2.convertScaleAbs(view.image, alpha=rng.uniform(0.92, 1.08), beta=rng.uniform(-8.0, 8.0))
+
+def _exposed(view: View, exposure: Exposure) -> View:
+    image = cv2.convertScaleAbs(view.image, alpha=exposure.gain, beta=exposure.offset)
     noise = np.empty(image.shape, np.int16)
-    cv2.setRNGSeed(rng.randrange(1 << 31))
-    cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(0.0, 3.0)))
+    cv2.setRNGSeed(exposure.seed)
+    cv2.randn(noise, np.zeros(3), np.full(3, exposure.noise))
     return View(cv2.add(image, noise, dtype=cv2.CV_8U).astype(np.uint8, copy=False), view.original_wh)

@@ -63,20 +63,36 @@ def patch_features(
         For each image shape `(rows, columns, 240)`, float16, about mean 0 and deviation 1 over all patches.
     """
     if not cache.exists():
-        maps = _standardized(_feature_maps(images, sizes_wh, progress))
+        network, _ = load_backbone("lite0")
+        network.to("cuda" if torch.cuda.is_available() else "cpu")
+        some = range(0, len(images), max(1, len(images) // _MEASURED))
+        measured = _feature_maps(network, [images[i] for i in some], [sizes_wh[i] for i in some], _unchanged)
+        patches = np.concatenate([map_.reshape(-1, CHANNELS) for map_ in measured]).astype(np.float32)
+        mean, deviation = patches.mean(axis=0), patches.std(axis=0) + 1e-3
+
+        def standardized(maps: torch.Tensor) -> torch.Tensor:
+            middle, unit = (torch.from_numpy(value).to(maps.device) for value in (mean, deviation))
+            return ((maps - middle) / unit).clamp(-_LIMIT, _LIMIT)
+
+        maps = _feature_maps(network, images, sizes_wh, standardized, progress)
         with atomic_path(cache) as temporary:
-            save_file({str(index): value for index, value in enumerate(maps)}, temporary)
+            save_file({str(index): torch.from_numpy(value) for index, value in enumerate(maps)}, temporary)
     stored = load_file(cache)
     return [stored[str(index)] for index in range(len(images))]
 
 
+def _unchanged(maps: torch.Tensor) -> torch.Tensor:
+    return maps
+
+
 def _feature_maps(
+    network: Any,
     images: Sequence[Path],
     sizes_wh: Sequence[tuple[int, int]],
-    progress: Callable[[int, int], None] | None,
-) -> list[NDArray[np.float32]]:
-    network, _ = load_backbone("lite0")
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    change: Callable[[torch.Tensor], torch.Tensor],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[NDArray[np.float16]]:
+    """The maps of all images, changed where the network runs."""
     order = sorted(range(len(images)), key=lambda index: sizes_wh[index])
     batches = [
         (size, group[start : start + _BATCH])
@@ -86,7 +102,7 @@ def _feature_maps(
     ]
     # Room for all at once: results left between the large arrays of each batch would keep the C library
     # from using their memory again, and 17,000 images took more than 20 GB.
-    found = [np.empty((h // _PATCH, w // _PATCH, CHANNELS), np.float32) for w, h in sizes_wh]
+    found = [np.empty((h // _PATCH, w // _PATCH, CHANNELS), np.float16) for w, h in sizes_wh]
     done = 0
 
     def pixels(work: _Work) -> NDArray[np.uint8]:
@@ -96,7 +112,7 @@ def _feature_maps(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding frees the interpreter's lock
         for ((width, height), batch), read in zip(batches, _ahead(pool, pixels, batches), strict=True):
-            maps = _measured(network, read, (height // _PATCH, width // _PATCH))
+            maps = change(_measured(network, read, (height // _PATCH, width // _PATCH))).half().cpu().numpy()
             for index, map_ in zip(batch, maps, strict=True):
                 found[index][:] = map_
             done += len(batch)
@@ -123,7 +139,7 @@ def _ahead(
 
 
 @torch.inference_mode()
-def _measured(network: Any, pixels: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float32]:
+def _measured(network: Any, pixels: NDArray[np.uint8], grid: tuple[int, int]) -> torch.Tensor:
     device = next(network.parameters()).device
     maps = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     maps = network.bn1(network.conv_stem(maps))
@@ -134,12 +150,4 @@ def _measured(network: Any, pixels: NDArray[np.uint8], grid: tuple[int, int]) ->
             taken.append(maps)
     means = [functional.adaptive_avg_pool2d(map_, grid) for map_ in taken]
     maxima = [functional.adaptive_max_pool2d(map_, grid) for map_ in taken[:2]]
-    return np.asarray(torch.cat([*means, *maxima], dim=1).permute(0, 2, 3, 1).cpu().numpy())
-
-
-def _standardized(maps: Sequence[NDArray[np.float32]]) -> list[torch.Tensor]:
-    measured = maps[:: max(1, len(maps) // _MEASURED)]
-    patches = np.concatenate([map_.reshape(-1, CHANNELS) for map_ in measured])
-    mean, deviation = patches.mean(axis=0), patches.std(axis=0) + 1e-3
-    clipped = (np.clip((map_ - mean) / deviation, -_LIMIT, _LIMIT) for map_ in maps)
-    return [torch.from_numpy(map_).half().contiguous() for map_ in clipped]
+    return torch.cat([*means, *maxima], dim=1).permute(0, 2, 3, 1)

@@ -53,11 +53,12 @@ class GroundingHead(nn.Module):
         found = self.linear(self.norm(tokens.float()))
         patches, boxes = targets[:, :-4], targets[:, -4:]
         weight = torch.tensor(_POSITIVE_WEIGHT, device=tokens.device)
-        entropy = functional.binary_cross_entropy_with_logits(found[:, :-4], patches, pos_weight=weight)
+        loss = functional.binary_cross_entropy_with_logits(found[:, :-4], patches, pos_weight=weight)
         errors = (found[:, -4:] - boxes).abs().mean(dim=1)
-        anomalous = patches.amax(dim=1) > 0
-        loss = entropy + errors[~anomalous].sum() / (~anomalous).sum().clamp(min=1)
-        loss = loss + errors[anomalous].sum() / anomalous.sum().clamp(min=1)
+        anomalous = patches.amax(dim=1)
+        # Sums, since choosing the cells makes a GPU wait to learn how many there are.
+        for cells in (anomalous, 1 - anomalous):
+            loss = loss + (errors * cells).sum() / cells.sum().clamp(min=1)
         return torch.as_tensor(loss)
 
 

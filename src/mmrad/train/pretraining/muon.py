@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -60,42 +61,52 @@ class Muon(torch.optim.AdamW):
         """One update; gradients of matrices are used up."""
         for group in self.param_groups:
             if group["orthogonal"]:
-                for matrix in group["params"]:
-                    if matrix.grad is not None:
-                        self._turn(matrix, matrix.grad, group["lr"], group["weight_decay"])
-                        matrix.grad = None  # so that AdamW passes it over
+                learning = [matrix for matrix in group["params"] if matrix.grad is not None]
+                for _, same in groupby(sorted(learning, key=_shape), key=_shape):
+                    self._turn([*same], group["lr"], group["weight_decay"])
         return super().step(closure)
 
-    def _turn(
-        self, matrix: torch.nn.Parameter, gradient: torch.Tensor, lr: float, weight_decay: float
-    ) -> None:
+    def _turn(self, matrices: list[torch.Tensor], lr: float, weight_decay: float) -> None:
+        """Update matrices of one shape, together: the many small steps of each are a GPU's waiting time."""
+        momenta = [self._momentum(matrix) for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        directions = orthogonalized(torch.stack(gradients).lerp(torch.stack(momenta), MOMENTUM))
+        torch._foreach_mul_(matrices, 1 - lr * weight_decay)
+        # As large, in the mean over their entries, as an AdamW step.
+        scale = lr * 0.2 * math.sqrt(max(_shape(matrices[0])))
+        torch._foreach_sub_(matrices, [*directions.unbind()], alpha=scale)
+        for matrix in matrices:
+            matrix.grad = None  # so that AdamW passes it over
+
+    def _momentum(self, matrix: torch.Tensor) -> torch.Tensor:
         state = self.state[matrix]
         if not state:  # AdamW wants a step count in every state that it loads
             state.update(momentum=torch.zeros_like(matrix), step=torch.zeros(()))
-        momentum = state["momentum"]
-        momentum.lerp_(gradient, 1 - MOMENTUM)
-        direction = orthogonalized(gradient.lerp(momentum, MOMENTUM))
-        matrix.mul_(1 - lr * weight_decay)
-        # As large, in the mean over its entries, as an AdamW step.
-        matrix.sub_(direction, alpha=lr * 0.2 * math.sqrt(max(matrix.shape)))
+        momentum: torch.Tensor = state["momentum"]
+        return momentum
+
+
+def _shape(matrix: torch.Tensor) -> tuple[int, ...]:
+    return tuple(matrix.shape)
 
 
 def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
     """Roughly the nearest matrix with orthonormal rows or columns, by Newton-Schulz iterations.
 
     Args:
-        matrix: Two-dimensional, in float32.
+        matrix: One in float32, or several, shape `(..., m, n)`.
 
     Returns:
         The same shape; singular values lie between about 0.7 and 1.2.
     """
-    tall = matrix.shape[0] > matrix.shape[1]
-    found = matrix.T if tall else matrix
-    found = found / found.norm().clamp(min=1e-7)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    found = matrix.mT if tall else matrix
+    found = found / found.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     if has_fast_bf16():
         found = found.bfloat16()
     first, second, third = _COEFFICIENTS
     for _ in range(_ITERATIONS):
-        gram = found @ found.T
-        found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=second, alpha=third), found, beta=first)
-    return (found.T if tall else found).to(matrix.dtype)
+        gram = found @ found.mT
+        found = first * found + (second * gram + third * gram @ gram) @ found
+    return torch.as_tensor(found.mT if tall else found, dtype=matrix.dtype)

@@ -73,8 +73,7 @@ def pretrain(
     for number, stage in enumerate(recipe.pretraining.stages, start=1):
         folder = out / f"{number}-{stage.objective}"
         if not _done(folder, stage):
-            shown = examples.in_views(stage.max_pixels) if stage.max_pixels else examples
-            _train(recipe, recipe.pretraining, stage, shown, latest, folder, progress)
+            _train(recipe, recipe.pretraining, stage, examples, latest, folder, progress)
         latest = folder / "model"
     save_model(*load_model(latest), recipe.asking, out / "model")
     return out / "model"
@@ -118,14 +117,16 @@ def _objective(
     folder: Path,
     progress: Callable[[int, int], None] | None,
 ) -> Objective:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     if stage.objective == "features":
         images = [pair.image for pair in examples.pairs]
-        sizes_wh = [examples.query(index)[0].size_wh for index in range(len(examples))]
+        sizes_wh = [examples.views[examples.pairs[index].image].size_wh for index in range(len(examples))]
         cache = folder / "features.safetensors"  # 480 bytes a patch
         features = patch_features(images, sizes_wh, cache, progress=progress)
-        return Features(examples, features, processor)
-    kind = Pairs if stage.objective == "pairs" else Texts
-    return kind(examples, processor, model.model.get_rope_index)
+        return Features(examples, features, processor, device)
+    if stage.objective == "pairs":
+        return Pairs(examples, processor, model.model.get_rope_index, device)
+    return Texts(examples, processor, model.model.get_rope_index)
 
 
 def _done(folder: Path, stage: Stage) -> bool:
