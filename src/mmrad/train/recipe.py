@@ -131,6 +131,7 @@ class Stage(Table):
         lower_rate: Learning rate of what finds the anomalies (the vision tower and the language layers below
             the grounding heads), as a share of that of the layers above; in a stage `texts`, less than 1
             keeps what stages before have learned.
+        freeze_vision: Whether the vision tower stays as it is, which makes an update half as long.
     """
 
     objective: Literal["features", "pairs", "texts"]
@@ -139,6 +140,7 @@ class Stage(Table):
     learning_rate: float
     warmup_steps: int = 100
     lower_rate: float = Field(default=1.0, gt=0.0, le=1.0)
+    freeze_vision: bool = False
 
 
 class Pretraining(Table):

@@ -8,7 +8,7 @@ import torch
 from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.pretraining.features import CHANNELS
 from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
-from mmrad.train.pretraining.objectives import Features, Pairs, Texts
+from mmrad.train.pretraining.objectives import NUMBER_WEIGHT, Features, Pairs, Texts
 from mmrad.train.pretraining.patches import cut
 from mmrad.train.pretraining.seeing import prepare_tower
 from mmrad.train.recipe import Asking, settings_from
@@ -122,6 +122,22 @@ def test_texts_train_everything(read, nano):
     model.heads = objective.heads(32)
     names = trained(model, objective.loss(model, objective.collate([read[0], read[1]])))
     assert names == {name for name, _ in model.named_parameters()}
+
+
+def test_numbers_weigh_more_than_words(read, nano):
+    model, processor = nano
+    objective = Texts(read, processor, model.model.get_rope_index)
+    none = torch.zeros(())
+    model.heads = {"seen": lambda *_: none, "compared": lambda *_: none}
+    batch = objective.collate([read[1]])
+    logits = torch.randn((len(batch["labels"]), len(processor.tokenizer)))
+    model.lm_head.forward = lambda states: logits
+    each = torch.nn.functional.cross_entropy(logits, batch["labels"], reduction="none")
+    tokens = processor.tokenizer.convert_ids_to_tokens(batch["labels"].tolist())
+    weights = torch.tensor([NUMBER_WEIGHT if token.isdecimal() else 1.0 for token in tokens])
+    assert 4 <= (weights > 1).sum() < len(weights)
+    expected = (each * weights).sum() / weights.sum()
+    torch.testing.assert_close(objective.loss(model, batch), expected)
 
 
 def test_near_numbers_have_near_embeddings(nano):

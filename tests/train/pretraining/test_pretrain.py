@@ -1,7 +1,9 @@
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
@@ -77,27 +79,35 @@ def test_mirrored_boxes_stay_on_the_square(squares):
     assert settings.budget.max_pixels == 112 * 112
 
 
+def moved(corpus: Corpus, out: Path, weights: Sequence[str], **options: Any) -> list[float]:
+    """How far two updates of a stage of texts move each of some weights, in the mean over its entries."""
+    texts = Stage(objective="texts", steps=2, batch_size=2, learning_rate=1e-2, warmup_steps=1, **options)
+    training = Pretraining(stages=(texts,), weight_decay=0.0, seed=0)
+    size = replace(TINY, text_layers=3)
+    pretrain(recipe(1).model_copy(update={"pretraining": training, "nano": size}), examples(corpus), out)
+    before, after = (
+        load_file(folder / "model.safetensors") for folder in (out / "untrained", out / "1-texts/model")
+    )
+    return [float((after[weight] - before[weight]).abs().mean()) for weight in weights]
+
+
+SEES, FINDS, WRITES = (
+    f"{part}.mlp.up_proj.weight" for part in ("visual.blocks.0", "model.layers.0", "model.layers.2")
+)
+
+
 def test_what_finds_anomalies_may_learn_more_slowly(squares, tmp_path):
-    read = examples(squares)
+    slow = moved(squares, tmp_path / "slow", [SEES, FINDS, WRITES], lower_rate=0.01)
+    equal = moved(squares, tmp_path / "equal", [SEES, FINDS, WRITES])
+    assert slow[0] < 0.05 * equal[0]
+    assert slow[1] < 0.05 * equal[1]
+    assert slow[2] > 0.5 * equal[2]
 
-    def moved(rate: float, weight: str) -> float:
-        out = tmp_path / str(rate)
-        texts = Stage(
-            objective="texts", steps=2, batch_size=2, learning_rate=1e-2, warmup_steps=1, lower_rate=rate
-        )
-        training = Pretraining(stages=(texts,), weight_decay=0.0, seed=0)
-        size = replace(TINY, text_layers=3)
-        pretrain(recipe(1).model_copy(update={"pretraining": training, "nano": size}), read, out)
-        before, after = (
-            load_file(folder / "model.safetensors")[weight]
-            for folder in (out / "untrained", out / "1-texts/model")
-        )
-        return float((after - before).abs().mean())
 
-    for weight in ("visual.blocks.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.weight"):
-        assert moved(0.01, weight) < 0.05 * moved(1.0, weight)
-    upper = "model.layers.2.mlp.up_proj.weight"
-    assert moved(0.01, upper) > 0.5 * moved(1.0, upper)
+def test_the_vision_tower_may_stay_as_it_is(squares, tmp_path):
+    tower, lower, upper = moved(squares, tmp_path, [SEES, FINDS, WRITES], freeze_vision=True)
+    assert tower == 0
+    assert min(lower, upper) > 0
 
 
 def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):

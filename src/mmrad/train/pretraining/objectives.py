@@ -18,8 +18,16 @@ from mmrad.train.examples.scripted import Reading, ScriptedExamples
 from mmrad.train.pretraining.conversing import Batch, ConversationCollator, ImagePositions
 from mmrad.train.pretraining.features import CHANNELS
 from mmrad.train.pretraining.grounding import GroundingHead, grounding_targets
+from mmrad.train.pretraining.nano import NUMBERS
 from mmrad.train.pretraining.patches import MERGED, Album, looks
 from mmrad.train.pretraining.seeing import see
+
+NUMBER_WEIGHT = 8.0
+"""Weight in the loss of the tokens that are numbers, against 1 of the others.
+
+Numbers say where the anomaly is, and are a sixth of a text whose wording is soon learned: at equal weights a
+model that finds the places had not begun to read them from its image tokens after 90,000 texts.
+"""
 
 LAYERS_ABOVE = 2
 """Layers of the language model above the one in which image tokens must know where the anomalies are.
@@ -190,6 +198,9 @@ class Texts:
         self.examples = examples
         self._processor = processor
         self._collate = ConversationCollator(processor, positions)
+        numbers = processor.tokenizer.convert_tokens_to_ids([str(number) for number in range(NUMBERS)])
+        self._weights = torch.ones(len(processor.tokenizer))
+        self._weights[numbers] = NUMBER_WEIGHT
 
     def dataset(self) -> Dataset[Example]:
         """The examples."""
@@ -204,7 +215,7 @@ class Texts:
         return self._collate(items)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Mean cross-entropy over the tokens of the answers plus the losses of grounding."""
+        """Weighted mean cross-entropy over the tokens of the answers plus the losses of grounding."""
         seen = see(model.model.visual, self._processor.image_processor, batch["patches"])
         images: Any = BaseModelOutputWithPooling()
         # A list, as the model's own.
@@ -217,7 +228,8 @@ class Texts:
         )
         # Logits only where there is something to learn: most of a sequence is images and prompt.
         states = output.last_hidden_state.flatten(0, 1)[batch["answers"]]
-        entropy = functional.cross_entropy(model.lm_head(states).float(), batch["labels"])
+        logits = model.lm_head(states).float()
+        entropy = functional.cross_entropy(logits, batch["labels"], self._weights.to(logits.device))
         middle = output.hidden_states[_depth(model.model.language_model)]
         grounding = _grounding(model, output.hidden_states[0], middle, batch["tokens"], batch["grounding"])
         return entropy + grounding

@@ -93,6 +93,7 @@ def _train(
     objective = _objective(stage, examples, model, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
     prepare_tower(model.model.visual)
+    model.model.visual.requires_grad_(not stage.freeze_vision)
     fit_to_device(model)
     trainer = _Trainer(
         objective,
@@ -226,7 +227,7 @@ class _Trainer(Resuming, Trainer):
             network: Any = self.model
             rate = self.args.learning_rate
             lower = {id(weight) for part in finding_parts(network) for weight in part.parameters()}
-            weights = list(network.parameters())
+            weights = [weight for weight in network.parameters() if weight.requires_grad]
             self.optimizer = Muon(
                 _part(network, [weight for weight in weights if id(weight) not in lower], rate),
                 _part(network, [weight for weight in weights if id(weight) in lower], self.lower_rate * rate),
@@ -256,6 +257,7 @@ def _arguments(training: Pretraining, stage: Stage, folder: Path) -> TrainingArg
         max_grad_norm=1.0,
         seed=training.seed,
         data_seed=training.seed,
+        logging_nan_inf_filter=False,  # a loss that is no number is shown, and no GPU waits for the question
         bf16=has_fast_bf16(),
         use_cpu=not torch.cuda.is_available(),
         logging_steps=training.logging_steps,
