@@ -17,6 +17,24 @@ def test_boxes_are_drawn_where_they_are_and_the_input_is_kept():
     assert (drawn[60:80, 70:100] == 128).all()
 
 
+@pytest.mark.parametrize(
+    ("box", "where"),
+    [(Box(20, 50, 60, 80), "above"), (Box(20, 4, 60, 40), "below"), (Box(20, 4, 60, 116), "inside")],
+)
+def test_a_label_covers_its_box_only_where_there_is_no_room_beside_it(box, where):
+    image = np.full((120, 160, 3), 128, np.uint8)
+    drawn = annotate(image, Verdict(True, (Region(box, "pin hole"),), "", "", 0.9, "ok"))
+    x1, y1, x2, y2 = (int(side) for side in box.xyxy)
+    white = {
+        "above": (drawn[:y1] > 200).all(axis=2).any(),
+        "inside": (drawn[y1 + 1 : y2 - 1] > 200).all(axis=2).any(),
+        "below": (drawn[y2:] > 200).all(axis=2).any(),
+    }
+    assert [name for name, found in white.items() if found] == [where]
+    if where != "inside":
+        assert (drawn[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2] == 128).all()
+
+
 def test_a_normal_part_gets_the_other_frame_and_no_box():
     image = np.full((60, 60, 3), 128, np.uint8)
     drawn = annotate(image, Verdict(False, (), "", "", 0.1, "ok"))

@@ -42,7 +42,7 @@ def annotate(image: RGB, verdict: Verdict) -> RGB:
         x1, y1, x2, y2 = region.box.rounded()
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), ANOMALOUS, line)
         if region.label:
-            _caption(canvas, region.label, (x1, y1), line)
+            _caption(canvas, region.label, region.box, line)
     return canvas
 
 
@@ -202,12 +202,16 @@ def _shades(degrees: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     return colours[level], opacities[level][..., None]
 
 
-def _caption(canvas: RGB, text: str, corner_xy: tuple[int, int], line: int) -> None:
-    """Write a label above a box, or inside it where there is no room, readable on any ground."""
+def _caption(canvas: RGB, text: str, box: Box, line: int) -> None:
+    """Write a label above a box, or below, or inside where there is no room; readable on any ground."""
     plain = text.encode("ascii", "replace").decode()  # OpenCV's fonts have no other letters
     scale = max(0.35, line * 0.35)
     (wide, high), base = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, scale, line)
-    x = int(np.clip(corner_xy[0], 0, max(0, canvas.shape[1] - wide)))
-    y = corner_xy[1] - base if corner_xy[1] > high + base else corner_xy[1] + high + base
+    x1, y1, _, y2 = box.rounded()
+    x = int(np.clip(x1, 0, max(0, canvas.shape[1] - wide)))
+    if y1 > high + base:
+        y = y1 - base
+    else:
+        y = (y2 if y2 + high + base < canvas.shape[0] else y1 + base) + high + 1
     cv2.rectangle(canvas, (x, y - high - 1), (x + wide, y + base), ANOMALOUS, cv2.FILLED)
     cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), line, cv2.LINE_AA)
