@@ -205,7 +205,7 @@ def test_a_model_trained_here_keeps_its_own_asking() -> None:
         )
         assert isinstance(made, LocalInspector)
         assert made.name == "anomaly-r1-nano"
-        assert (made.settings.prompts.name, made.settings.budget.max_pixels) == ("brief", 19600)
+        assert (made.settings.prompts.name, made.settings.budget.max_pixels) == ("brief", 50176)
         assert (made.settings.max_tokens, made.settings.seed, made.settings.temperature) == (192, 4, 0.5)
         assert made.logprobs is False
     untrained = make_inspector(BUNDLED[1], InspectionSettings())

@@ -1,4 +1,4 @@
-"""anomaly-r1-nano: a Qwen2.5-VL of about 3 million parameters, built from nothing.
+"""anomaly-r1-nano: a Qwen2.5-VL of about 5 million parameters, built from nothing.
 
 It has the classes, the processor and the coordinates of the 7B model, so that all code that serves, measures
 and trains the large one runs on a laptop with the small one. Only its tokenizer differs: it is trained on the

@@ -131,7 +131,7 @@ class Pairs:
 
     def dataset(self) -> Dataset[tuple[int, Reading]]:
         """The number of each example and the form in which it is read."""
-        return _Readings(self.examples)
+        return _Forms(self.examples)
 
     def heads(self, width: int) -> nn.ModuleDict:
         """A grounding head for what the vision tower sees, and one for what comparison adds."""
@@ -235,7 +235,7 @@ class Texts:
         return entropy + grounding
 
 
-class _Readings(Dataset[tuple[int, Reading]]):
+class _Forms(Dataset[tuple[int, Reading]]):
     """In which form each pair is read."""
 
     def __init__(self, examples: ScriptedExamples) -> None:
