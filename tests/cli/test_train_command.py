@@ -75,5 +75,5 @@ def test_from_nothing_to_a_folder_to_publish(recipe, tmp_path):
 
 def test_a_dry_run_tells_the_memory_and_writes_nothing(recipe, tmp_path):
     told = run("train", "sft", recipe, "--out", tmp_path / "out", "--dry-run", "--start", "anomaly-r1-nano")
-    assert "3,558,848" in told and "at most, per device" in told
+    assert "5,015,616" in told and "at most, per device" in told
     assert not (tmp_path / "out").exists()
