@@ -393,6 +393,25 @@ def test_the_next_samples_are_loaded_ahead_and_none_comes_twice(page: Page) -> N
     assert found["end"] is None
 
 
+def test_a_skipped_sample_comes_again_though_an_old_answer_is_still_on_its_way(page: Page) -> None:
+    """The answer was asked for when the skipped sample was shown, and does not hold it."""
+    tasks = [{"position": at, "sample_id": f"s{at}"} for at in range(2)]
+    found = js(
+        page,
+        WALK
+        + """const walk = open(); const get = api.get; let release;
+        const slow = new Promise((done) => { release = done; });
+        const first = await walk.next();
+        api.get = async (path, values) => { await slow; return get(path, values); };
+        await idle(); walk.filling ??= walk.ask().finally(() => (walk.filling = null));
+        const second = await walk.next(); busy.push(second.sample_id);
+        const third = walk.next(); release();
+        return [first, second, await third].map((task) => task?.sample_id ?? null);""",
+        tasks,
+    )
+    assert found == ["s0", "s1", "s0"]
+
+
 def test_back_and_forth_and_after_a_reload(page: Page) -> None:
     tasks = [{"position": at, "sample_id": f"s{at}"} for at in range(9)]
     found = js(

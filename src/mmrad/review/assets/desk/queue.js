@@ -23,6 +23,8 @@ export class Walk {
   /* Goes to the next one; null when this person has nothing left to do. */
   async next() {
     if (this.at < this.trail.length - 1) return this.go(this.at + 1);
+    // An answer still on its way was asked for when the sample shown was another one, perhaps skipped since.
+    if (!this.ahead.length) await this.filling?.catch(() => undefined);
     if (!this.ahead.length) await this.fill();
     const task = this.ahead.shift();
     if (!task) return null;
