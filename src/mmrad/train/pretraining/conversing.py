@@ -61,7 +61,6 @@ class ConversationCollator:
         image = ids == self._image
         shown = [view for all_ in views for view in all_]
         position_ids, _ = self._positions(ids, image.int(), _grids(shown), attention_mask=mask)
-        cells = [_cells(example.query) for example in examples]
         targets = [grounding_targets(example.query.size_wh, example.boxes) for example in examples]
         starts = [row * ids.shape[1] + len(first) - 1 for row, first in enumerate(before)]
         return {
@@ -76,8 +75,8 @@ class ConversationCollator:
             "labels": torch.tensor([token for one in after for token in one]),
             "tokens": torch.cat(
                 [
-                    row * ids.shape[1] + image[row].nonzero().flatten()[-count:]
-                    for row, count in enumerate(cells)
+                    row * ids.shape[1] + image[row].nonzero().flatten()[-len(target) :]
+                    for row, target in enumerate(targets)
                 ]
             ),
             "grounding": torch.from_numpy(np.concatenate(targets)),

@@ -63,10 +63,15 @@ def places(grids: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor
     """
     patch = torch.arange(length, device=grids.device)
     cell, corner = patch // MERGED, patch % MERGED
-    cells_across = (grids[:, 1:] // 2).clamp(min=1)
+    cells_across = _cells_across(grids)
     rows = 2 * (cell // cells_across) + corner // 2
     columns = 2 * (cell % cells_across) + corner % 2
     return torch.stack([rows, columns], dim=-1), patch < grids.prod(dim=1, keepdim=True)
+
+
+def _cells_across(grids: torch.Tensor) -> torch.Tensor:
+    """Cells in a row of each image, shape `(N, 1)`; at least one, for an image that is not there too."""
+    return (grids[:, 1:] // 2).clamp(min=1)
 
 
 def looks(
@@ -125,8 +130,7 @@ def _mirrored(
     # The first of a mirroring is left to right.
     turned = mirrorings.flip(1)[:, None, :]
     row, column = torch.where(turned, grids[:, None, :] - 1 - at, at).unbind(-1)
-    cells_across = (grids[:, 1:] // 2).clamp(min=1)
-    patch = MERGED * (row // 2 * cells_across + column // 2) + 2 * (row % 2) + column % 2
+    patch = MERGED * (row // 2 * _cells_across(grids) + column // 2) + 2 * (row % 2) + column % 2
     found = album.flatten(0, 1)[numbers[:, None] * length + patch * inside]
     for direction, axis in ((0, -1), (1, -2)):
         found = torch.where(mirrorings[:, direction, None, None, None, None], found.flip(axis), found)

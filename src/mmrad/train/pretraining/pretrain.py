@@ -121,7 +121,7 @@ def _objective(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if stage.objective == "features":
         images = [pair.image for pair in examples.pairs]
-        sizes_wh = [examples.views[examples.pairs[index].image].size_wh for index in range(len(examples))]
+        sizes_wh = [examples.views[image].size_wh for image in images]
         cache = folder / "features.safetensors"  # 480 bytes a patch
         features = patch_features(images, sizes_wh, cache, progress=progress)
         return Features(examples, features, processor, device)
