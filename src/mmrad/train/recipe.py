@@ -132,6 +132,8 @@ class Stage(Table):
             the grounding heads), as a share of that of the layers above; in a stage `texts`, less than 1
             keeps what stages before have learned.
         freeze_vision: Whether the vision tower stays as it is, which makes an update half as long.
+        reasoning: Whether the texts of a stage `texts` reason before they answer, if the recipe asks for it;
+            answers alone are short, so that more places are read in the same time.
     """
 
     objective: Literal["features", "pairs", "texts"]
@@ -141,6 +143,7 @@ class Stage(Table):
     warmup_steps: int = 100
     lower_rate: float = Field(default=1.0, gt=0.0, le=1.0)
     freeze_vision: bool = False
+    reasoning: bool = True
 
 
 class Pretraining(Table):

@@ -15,6 +15,7 @@ from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
 from mmrad.train.examples.example import Collator
 from mmrad.train.examples.scripted import ScriptedExamples
+from mmrad.train.pretraining.conversing import ConversationCollator
 from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.pretraining.pretrain import pretrain
 from mmrad.train.recipe import Asking, Data, Pretraining, Recipe, Stage, load_recipe, settings_from
@@ -108,6 +109,23 @@ def test_the_vision_tower_may_stay_as_it_is(squares, tmp_path):
     tower, lower, upper = moved(squares, tmp_path, [SEES, FINDS, WRITES], freeze_vision=True)
     assert tower == 0
     assert min(lower, upper) > 0
+
+
+def test_a_stage_may_teach_answers_without_reasoning(squares, tmp_path, monkeypatch):
+    learned = []
+
+    def remembering(collator, items):
+        learned.extend(item.completion for item in items)
+        return collate(collator, items)
+
+    collate = ConversationCollator.__call__
+    monkeypatch.setattr(ConversationCollator, "__call__", remembering)
+    moved(squares, tmp_path / "answers", [WRITES], reasoning=False)
+    answers, learned[:] = list(learned), []
+    moved(squares, tmp_path / "texts", [WRITES])
+    assert len(answers) == len(learned) == 4
+    assert all(text.startswith("<answer>") for text in answers)
+    assert all(text.startswith("<think>") for text in learned)
 
 
 def test_training_learns_and_goes_on_after_an_interruption(squares, tmp_path):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -116,6 +117,12 @@ class ScriptedExamples(Dataset[Example]):
     def set_epoch(self, epoch: int) -> None:
         """Choose other mirrorings, references and wordings."""
         self.epoch = epoch
+
+    def without_reasoning(self) -> ScriptedExamples:
+        """The same examples for a model that is asked to answer at once."""
+        other = copy.copy(self)  # the views are shared
+        other.settings = replace(self.settings, reasoning=False)
+        return other
 
     def query(self, index: int, mirroring: Mirroring = (False, False)) -> tuple[View, list[Instance]]:
         """The view of a query, mirrored, and its true places in pixels of the view."""

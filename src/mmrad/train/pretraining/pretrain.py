@@ -90,6 +90,7 @@ def _train(
 ) -> None:
     """One stage, from the model in `start` to `folder/model`; `folder/stage.json` says that it is done."""
     model, processor = load_model(start)
+    examples = examples if stage.reasoning else examples.without_reasoning()
     objective = _objective(stage, examples, model, processor, folder, progress)
     model.heads = objective.heads(model.config.text_config.hidden_size)
     prepare_tower(model.model.visual)
