@@ -38,7 +38,7 @@ def sft(
     if dry_run:
         _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
         return
-    examples = _examples(loaded, out)
+    examples = _examples(loaded.model_copy(update={"grpo": None}), out)  # without negatives
     if loaded.nano:
         from mmrad.train.pretraining.pretrain import pretrain
 

@@ -141,7 +141,8 @@ def test_a_later_training_tells_of_the_earlier_one(training, tmp_path):
     shutil.copytree(training / "model", later / "model")
     rewarded = RECIPE.model_copy(update={"sft": None, "grpo": Reinforcement(steps=3)})
     begin(later, rewarded, start=str(training / "model"))
-    trained_on(later, TrainedOn(source="more", licence="MIT", images=7, anomalous=3))
+    fewer = TrainedOn(source="made", licence="CC0-1.0", images=2, anomalous=1)
+    trained_on(later, TrainedOn(source="more", licence="MIT", images=7, anomalous=3), fewer)
     out = publish(later, tmp_path / "p", base_licence="MIT")
     text = (out / "README.md").read_text()
     assert "supervised fine-tuning, then reinforcement learning" in text

@@ -227,11 +227,12 @@ def _method(trainings: Sequence[_Training]) -> str:
 
 
 def _trained_on(trainings: Sequence[_Training], corpus: Path | None) -> list[TrainedOn]:
-    """What all of them read, each source once."""
+    """What all of them read, each source once, as the training has it that read most of it."""
     parts: dict[tuple[str, str], TrainedOn] = {}
     for training in trainings:
         for part in read_trained_on(training.folder) or _read_from(training, corpus):
-            parts.setdefault((part.source, part.licence), part)
+            key = (part.source, part.licence)
+            parts[key] = max(part, parts.get(key, part), key=lambda one: one.images)
     return [parts[key] for key in sorted(parts)]
 
 
