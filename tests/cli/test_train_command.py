@@ -6,6 +6,7 @@ import pytest
 
 from commands import run
 from mmrad.errors import UsageError
+from mmrad.teach.wrong import ScriptedNegatives
 from squares import make_squares
 
 RECIPE = """
@@ -56,13 +57,18 @@ def recipe(tmp_path):
     return tmp_path / "recipe.toml"
 
 
-def test_from_nothing_to_a_folder_to_publish(recipe, tmp_path):
+def test_from_nothing_to_a_folder_to_publish(recipe, tmp_path, monkeypatch):
+    wrote = []
+    write = ScriptedNegatives.write
+    monkeypatch.setattr(ScriptedNegatives, "write", lambda *given: wrote.append(given) or write(*given))
     out = tmp_path / "out"
     with pytest.raises(UsageError, match=r"sft.model: not there; first  mmrad train sft"):
         run("train", "grpo", recipe, "--out", out)
     assert not out.exists()
     assert "sft/model" in run("train", "sft", recipe, "--out", out)
+    assert not wrote, "negatives that fine-tuning does not read"
     assert "grpo/model" in run("train", "grpo", recipe, "--out", out)
+    assert wrote
     for stage in ("sft", "grpo"):
         read = json.loads((out / stage / "trained_on.json").read_text())
         assert [(part["source"], part["images"], part["anomalous"]) for part in read] == [("made", 12, 6)]
