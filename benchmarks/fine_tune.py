@@ -123,7 +123,7 @@ def _models(recipe: Recipe, out: Path) -> Iterator[tuple[str, str]]:
     if recipe.base is None:
         raise SystemExit(f"the recipe {recipe.name!r} has no [base] to fine-tune")
     yield "before", recipe.base.path
-    examples = training_examples(recipe, out / "data")
+    examples = training_examples(recipe, out / "data", negatives=recipe.grpo is not None)
     model = recipe.base.path
     for name, part, train in (("sft", recipe.sft, sft), ("grpo", recipe.grpo, grpo)):
         if part is not None:

@@ -38,7 +38,7 @@ def sft(
     if dry_run:
         _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
         return
-    examples = _examples(loaded.model_copy(update={"grpo": None}), out)  # without negatives
+    examples = _examples(loaded, out)
     if loaded.nano:
         from mmrad.train.pretraining.pretrain import pretrain
 
@@ -80,7 +80,7 @@ def grpo(
         return
     from mmrad.train.reinforcement.grpo import grpo as run_grpo
 
-    examples = _examples(loaded, out)
+    examples = _examples(loaded, out, negatives=True)
     with progress("grpo, updates") as update:
         trained = run_grpo(loaded, examples, out / "grpo", start=begun, progress=update)
     _finish(out / "grpo", trained, examples)
@@ -97,11 +97,11 @@ def _load(recipe: Path) -> Recipe:
     return load_recipe(recipe)
 
 
-def _examples(loaded: Recipe, out: Path) -> Examples:
+def _examples(loaded: Recipe, out: Path, *, negatives: bool = False) -> Examples:
     from mmrad.train.examples.data import training_examples
 
     with progress("data") as update:
-        return training_examples(loaded, out / "data", progress=update)
+        return training_examples(loaded, out / "data", negatives=negatives, progress=update)
 
 
 def _start_of_sft(loaded: Recipe, out: Path) -> str:

@@ -133,7 +133,7 @@ def _pretrain(recipe: AblationRecipe, out: Path, show: Show) -> None:
     if is_pretrained(recipe, out):
         return
     plain = recipe.plain()
-    examples = _examples(plain.model_copy(update={"grpo": None}), out, show)  # without negatives
+    examples = _examples(plain, out, show)
     with show("pretraining, features") as update:
         pretrain(plain, examples, Path(start_of(recipe, out)).parent, progress=update)
 
@@ -141,16 +141,16 @@ def _pretrain(recipe: AblationRecipe, out: Path, show: Show) -> None:
 def _train(training: Training, out: Path, show: Show) -> None:
     if training.done:
         return
-    examples = _examples(training.recipe, out, show)
+    examples = _examples(training.recipe, out, show, negatives=training.kind == "grpo")
     run = sft if training.kind == "sft" else grpo
     with show(f"{training.folder.relative_to(out)}, updates") as update:
         run(training.recipe, examples, training.folder, start=training.start, progress=update)
     clear_device_cache(garbage_collection=True)  # trainers hold each other, and so the model, in cycles
 
 
-def _examples(recipe: Recipe, out: Path, show: Show) -> Examples:
+def _examples(recipe: Recipe, out: Path, show: Show, *, negatives: bool = False) -> Examples:
     with show("data") as update:
-        return training_examples(recipe, out / "data", progress=update)
+        return training_examples(recipe, out / "data", negatives=negatives, progress=update)
 
 
 def _judge(

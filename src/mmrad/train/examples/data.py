@@ -121,12 +121,16 @@ def trained_on(corpus: Corpus, data: Data) -> list[Sample]:
     return samples
 
 
-def training_examples(recipe: Recipe, folder: Path, *, progress: Progress | None = None) -> Examples:
+def training_examples(
+    recipe: Recipe, folder: Path, *, negatives: bool = False, progress: Progress | None = None
+) -> Examples:
     """The training examples of a recipe.
 
     Args:
         recipe: The recipe.
         folder: Gets what the factory makes.
+        negatives: Whether fresh texts come with wrong ones, which reinforcement learning alone reads; those
+            of a corpus come with it.
         progress: Called with what is done and what there is, for each step.
 
     Raises:
@@ -139,9 +143,9 @@ def training_examples(recipe: Recipe, folder: Path, *, progress: Progress | None
     knowledge = read_knowledge(corpus)
     settings = settings_from(recipe.asking, knowledge if data.knowledge else None)
     if data.texts == "fresh":
-        negatives = ScriptedNegatives(knowledge, LabelSimilarity()) if recipe.grpo else None
+        wrong = ScriptedNegatives(knowledge, LabelSimilarity()) if negatives else None
         pairs = [_named(pair) for pair in corpus.pairs(samples, references=data.references)]
-        return ScriptedExamples(pairs, settings, seed=seed_of(recipe), negatives=negatives)
+        return ScriptedExamples(pairs, settings, seed=seed_of(recipe), negatives=wrong)
     return CorpusExamples(
         corpus,
         samples,
