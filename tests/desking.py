@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ class Desk:
         """Open one sample."""
         self.page.goto(f"{self.url}/sample?id={quote(sample_id, safe='')}")
         self.wait_for(sample_id)
+
+    def route(self, address: str | re.Pattern[str], handler: Callable[[Route], object]) -> None:
+        """Handle requests of the page, of which none passes by any more.
+
+        Chromium lets those of an open page pass until its renderer has heard of the interception.
+        """
+        probe = f"{self.url}/probe"
+        self.page.route(address, handler)
+        self.page.route(probe, lambda route: route.fulfill(status=204))
+        while self.page.evaluate("async (address) => (await fetch(address)).status", probe) != 204:
+            pass
+        self.page.unroute(probe)
 
     def wait_for_picture(self) -> None:
         """Wait until the query can be seen as large as its pane allows."""

@@ -49,7 +49,7 @@ def test_axe_finds_nothing(browser: Browser, server: Served, scheme: Any) -> Non
     expect(desk.page.locator(".desk-checks .failed").first).to_be_visible()
     assert_clean(desk.page)
     desk.press("Escape")
-    desk.page.route("**/api/reviews", lambda route: route.abort())
+    desk.route("**/api/reviews", lambda route: route.abort())
     desk.press("u")
     expect(desk.notices).to_contain_text("Not saved yet")
     assert_clean(desk.page)

@@ -139,7 +139,7 @@ def test_the_next_picture_waits_for_nothing(desk: Desk, folder: Path, queues: Qu
             .filter(({ name }) => name.includes("/reference?")).length >= 4"""
     )
     gate = Gate()
-    desk.page.route(re.compile("/api/|/image|/reference"), gate)
+    desk.route(re.compile("/api/|/image|/reference"), gate)
     for number in (1, 2, 3):
         desk.press("Enter")
         desk.wait_for(ids[number])
@@ -153,7 +153,7 @@ def test_what_is_not_saved_yet_can_be_decided_again(desk: Desk, folder: Path, qu
     first, second = queues["again"]
     desk.open_queue("again")
     gate = Gate()
-    desk.page.route("**/api/reviews", gate)
+    desk.route("**/api/reviews", gate)
     desk.drag((10, 10), (40, 40))
     desk.name_box("spot")
     desk.press("e")
@@ -227,7 +227,7 @@ def test_a_conflict_in_a_queue_leads_back_to_its_sample_and_on_again(
     bob.press("u")
     bob.wait_saved()
     gate = Gate()
-    desk.page.route("**/api/reviews", gate)
+    desk.route("**/api/reviews", gate)
     desk.press("Enter")
     desk.wait_for(third)
     desk.press("n", "Enter", "ArrowRight", "Enter")  # in hand when the answer comes
@@ -300,7 +300,7 @@ def test_a_closed_session_keeps_what_was_decided(desk: Desk, folder: Path) -> No
     def refuse(route: Route) -> None:
         route.fulfill(status=401, json={"error": "log in"})
 
-    desk.page.route("**/api/**", refuse)
+    desk.route("**/api/**", refuse)
     desk.press("Enter")
     expect(desk.notices).to_contain_text("You are logged out")
     link = desk.notices.get_by_role("link", name="Log in")
@@ -328,7 +328,7 @@ def test_a_decision_that_the_server_refuses_can_be_corrected(
     def refuse(route: Route) -> None:
         route.fulfill(status=400, json={"error": "region 1: odd"})
 
-    desk.page.route("**/api/reviews", refuse)
+    desk.route("**/api/reviews", refuse)
     desk.press("Enter")
     expect(desk.notices).to_contain_text("The server did not take your decision")
     expect(desk.notices).to_contain_text("region 1: odd")
