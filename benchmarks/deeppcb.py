@@ -20,7 +20,7 @@ from mmrad.bench import Run, bench
 from mmrad.corpus import Corpus, write_corpus
 from mmrad.image import encode_png, read_image
 from mmrad.inspectors.base import InspectionSettings
-from mmrad.inspectors.make import bundled_nano, make_inspector
+from mmrad.inspectors.make import NANO, make_inspector
 from mmrad.metrics import score
 from mmrad.reference import retrieve
 from mmrad.sample import Region, Sample
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/deeppcb"))
     parser.add_argument("--out", type=Path, required=True, help="keeps crops, checkpoints and verdicts")
-    parser.add_argument("--start", type=Path, default=None, help="model to go on from (the bundled nano)")
+    parser.add_argument("--start", default=NANO, help="model to go on from (the bundled nano)")
     parser.add_argument("--steps", type=int, default=600, help="steps of each of the two stages")
     arguments = parser.parse_args()
     corpus = _crops_corpus(arguments.data, arguments.out)
@@ -57,13 +57,13 @@ def main() -> None:
     recipe = recipe.model_copy(update={"name": "nano-deeppcb", "pretraining": training})
     pairs = corpus.pairs(corpus.select(splits=["train"]))
     examples = ScriptedExamples(pairs, settings_from(recipe.asking), seed=training.seed)
-    model = pretrain(recipe, examples, arguments.out / "training", start=arguments.start or bundled_nano())
+    model = pretrain(recipe, examples, arguments.out / "training", start=arguments.start)
     tested = corpus.select(splits=["test"])
     print(f"trained on {len(pairs)} crops, {arguments.steps} steps a stage; tested on {len(tested)} crops")
     print("| model | crops | unanswered | accuracy | recall | precision | IoU 0.1 | IoU 0.5 |")
     print("|---|---|---|---|---|---|---|---|")
     right = []
-    for name, folder in (("before", arguments.start or bundled_nano()), ("after", model)):
+    for name, folder in (("before", arguments.start), ("after", model)):
         inspector = make_inspector(str(folder), InspectionSettings())
         run = bench(corpus, tested, inspector, arguments.out / "runs" / name)
         print(f"| {name} | {_row(run, tested)} |")

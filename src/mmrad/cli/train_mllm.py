@@ -30,7 +30,7 @@ def sft(
 ) -> None:
     """Train by supervised fine-tuning; the same command again goes on from the last checkpoint.
 
-    A recipe that makes a nano model from nothing pretrains it first.
+    A recipe with [pretraining] pretrains a nano model first.
 
     Example:  mmrad train sft recipes/nano.toml --out /tmp/nano
     """
@@ -39,19 +39,11 @@ def sft(
         _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
         return
     examples = _examples(loaded, out)
-    if loaded.nano:
+    if loaded.pretraining:
         from mmrad.train.pretraining.pretrain import pretrain
 
         with progress("features") as update:
-            start = str(
-                pretrain(
-                    loaded,
-                    examples,
-                    out / "pretraining",
-                    start=Path(start) if start else None,
-                    progress=update,
-                )
-            )
+            start = str(pretrain(loaded, examples, out / "pretraining", start=start, progress=update))
     if loaded.sft is None:
         typer.echo(f"wrote {start}")
         return
@@ -110,7 +102,7 @@ def _start_of_sft(loaded: Recipe, out: Path) -> str:
     Raises:
         UsageError: When nothing names one.
     """
-    if loaded.nano:
+    if loaded.pretraining:
         return str(out / "pretraining" / "model")
     if loaded.base is None:
         raise UsageError(f"the recipe {loaded.name!r} has neither [base] nor [nano]; or give --start MODEL")
@@ -123,7 +115,7 @@ def _start_of_grpo(loaded: Recipe, out: Path) -> str:
     Raises:
         UsageError: When it is not there yet.
     """
-    if loaded.sft is None and loaded.nano is None:
+    if loaded.sft is None and loaded.pretraining is None:
         return _start_of_sft(loaded, out)
     model = out / ("sft" if loaded.sft else "pretraining") / "model"
     if not model.exists():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mmrad.inspectors.base import InspectionSettings
 from mmrad.inspectors.make import settings_for
@@ -147,7 +147,7 @@ class Stage(Table):
 
 
 class Pretraining(Table):
-    """How a nano model is made from nothing: stages, each from the model of the one before.
+    """How a nano model is made, from nothing or from a base: stages, each from the model of the one before.
 
     Attributes:
         stages: The stages.
@@ -274,8 +274,8 @@ class Recipe(Table):
         data: What is trained on.
         asking: How the model is asked.
         nano: Widths and depths of a model built from nothing; with `pretraining`.
-        pretraining: How it is made.
-        base: The model that is fine-tuned, instead of those two.
+        base: The model that is fine-tuned, instead of a new one.
+        pretraining: What either is taught before that.
         sft: Supervised fine-tuning.
         grpo: Reinforcement learning.
     """
@@ -288,6 +288,12 @@ class Recipe(Table):
     base: Base | None = None
     sft: Supervised | None = None
     grpo: Reinforcement | None = None
+
+    @model_validator(mode="after")
+    def _with_one_start(self) -> Self:
+        if self.base and self.nano:
+            raise ValueError("name one start: [base], or [nano] with [pretraining]")
+        return self
 
 
 def load_recipe(path: Path) -> Recipe:

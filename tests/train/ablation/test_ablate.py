@@ -8,7 +8,15 @@ from ablated import Judge, Trainings, make_sources, recipe_on
 from mmrad.cli.ablate import _judge_with
 from mmrad.errors import DataError, UsageError
 from mmrad.train.ablation.ablate import ablate
-from mmrad.train.ablation.rows import ROWS, AblationRecipe, Judging, load_ablation, plan, rows_named
+from mmrad.train.ablation.rows import (
+    ROWS,
+    AblationRecipe,
+    Judging,
+    load_ablation,
+    plan,
+    rows_named,
+    trainings_of,
+)
 from mmrad.train.pretraining.nano import NanoSize
 from mmrad.train.recipe import (
     Asking,
@@ -139,6 +147,11 @@ def test_fresh_images_of_trained_on_sources_are_a_group_of_their_own(
     recall = {group: line.figures["recall"].value for group, (line,) in table.groups.items()}
     assert recall == {"mvtec, held out": pytest.approx(2 / 3), "other, trained on": 0.0}
     assert "| paper |" not in table.to_markdown().partition("trained on")[2]
+    alone = fresh.model_copy(update={"trained_on": False})
+    table = ablate(
+        recipe.model_copy(update={"judging": alone}), tmp_path / "alone", judge, rows=rows_named(["full"])
+    )
+    assert table.queries == {"mvtec, held out": 6}
 
 
 def test_a_folder_of_another_recipe_is_refused(recipe, trainings, tmp_path):
@@ -174,11 +187,25 @@ def test_the_plan_tells_what_is_shared_and_done(recipe, trainings, tmp_path):
     assert done == {"seed-0/sft/full", "seed-0/judged/no-rl.json"}
 
 
+def test_all_rows_may_begin_with_a_base_that_is_taught_further(tmp_path):
+    stage = Stage(objective="texts", steps=2, batch_size=4, learning_rate=1e-2)
+    training = Pretraining(stages=(stage,), weight_decay=0.0, seed=0)
+    recipe = recipe_on(make_sources(tmp_path / "corpus"), tmp_path / "base", pretraining=training)
+    first, second, *_ = plan(recipe, tmp_path / "out", ROWS, [0])
+    assert (first.work, first.amount, first.done) == ("pretraining", "steps: texts 2", False)
+    assert len(first.rows) == len(ROWS)
+    assert second.work == "sft"
+    (training, _) = trainings_of(ROWS[0], recipe, 0, tmp_path / "out")
+    assert training.start == first.folder / "model"
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
         ({"grpo": None}, r"need \[sft\] and \[grpo\]"),
         ({"base": None}, "name one start"),
+        ({"base": None, "nano": TINY}, "name one start"),
+        ({"nano": TINY}, "name one start"),
         ({"data": Data(texts="fresh")}, "data.hold_out is empty"),
         ({"data": Data(hold_out=("mvtec",), knowledge=True)}, "recipe of the full model"),
         ({"grpo": Reinforcement(contrast=False)}, "recipe of the full model"),

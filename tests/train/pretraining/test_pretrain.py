@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from mmrad.corpus import Corpus
@@ -15,10 +16,11 @@ from mmrad.inspectors.local import LocalInspector
 from mmrad.inspectors.make import make_inspector, settings_beside
 from mmrad.train.examples.example import Collator
 from mmrad.train.examples.scripted import ScriptedExamples
+from mmrad.train.models import save_model
 from mmrad.train.pretraining.conversing import ConversationCollator
 from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer
 from mmrad.train.pretraining.pretrain import pretrain
-from mmrad.train.recipe import Asking, Data, Pretraining, Recipe, Stage, load_recipe, settings_from
+from mmrad.train.recipe import Asking, Base, Data, Pretraining, Recipe, Stage, load_recipe, settings_from
 
 TINY = NanoSize(
     text_width=32, text_layers=1, text_heads=2, text_mlp=64,
@@ -161,6 +163,33 @@ def test_a_killed_pretraining_goes_on_as_if_it_had_not_been(squares, tmp_path):
     assert trained[0].read_bytes() == trained[1].read_bytes()
     read_losses = [[json.loads(line) for line in path.read_text().splitlines()] for path in losses]
     assert read_losses[0] == read_losses[1]
+
+
+def test_a_base_is_taught_further(squares, tiny, tmp_path):
+    begun, model, processor = tmp_path / "base", *tiny
+    save_model(model, processor, Asking(), begun, dtype=torch.float32)
+    made = recipe(1)
+    stages = made.pretraining.stages[-1:]
+    further = made.model_copy(
+        update={
+            "nano": None,
+            "base": Base(path=str(begun)),
+            "pretraining": made.pretraining.model_copy(update={"stages": stages}),
+        }
+    )
+    taught = pretrain(further, examples(squares), tmp_path / "out")
+    before, start, after = (
+        load_file(folder / "model.safetensors") for folder in (begun, tmp_path / "out" / "untrained", taught)
+    )
+    assert all(torch.equal(before[name], start[name]) for name in before)
+    assert any(not torch.equal(before[name], after[name].float()) for name in before)
+
+
+def test_a_recipe_that_makes_no_model_is_refused(squares, tmp_path):
+    made = recipe(1)
+    for missing in ("nano", "pretraining"):
+        with pytest.raises(UsageError, match=r"makes no model: that takes \[pretraining\]"):
+            pretrain(made.model_copy(update={missing: None}), examples(squares), tmp_path)
 
 
 def test_a_folder_of_another_training_is_refused(squares, tmp_path):

@@ -124,7 +124,7 @@ def _queries(recipe: AblationRecipe, out: Path, show: Show) -> tuple[Corpus, dic
                 one for one in corpus.manifest.sources if one in trained and one not in recipe.data.hold_out
             ]
     named = {f"{source}, held out": [source] for source in recipe.data.hold_out}
-    if others:
+    if others and recipe.judging.trained_on:
         named[f"{', '.join(others)}, trained on"] = others
     return corpus, {name: corpus.select(sources=sources, splits=["test"]) for name, sources in named.items()}
 

@@ -23,14 +23,16 @@ class Judging(Table):
     """What the models are judged on, and how they answer; defaults are the paper's (section 5.1).
 
     Attributes:
-        factory: Make this much anew, of all sources, so that the trained-on ones are judged on unseen images
-            too; none judges the test split of the held-out sources of the training's own corpus.
+        factory: Make this much anew, of all sources; none judges the test split of the held-out sources of
+            the training's own corpus.
+        trained_on: Whether the models are judged on the other sources of that factory too, on unseen images.
         temperature: Of the answers; 0 is greedy.
         min_p: Smallest probability of a token relative to the likeliest.
         batch_size: Queries at once.
     """
 
     factory: FactoryData | None = None
+    trained_on: bool = True
     temperature: float = Field(default=1.5, ge=0)
     min_p: float = Field(default=0.1, ge=0, le=1)
     batch_size: int = Field(default=16, ge=1)
@@ -51,7 +53,7 @@ class AblationRecipe(Recipe):
     def _of_the_full_model(self) -> Self:
         if self.sft is None or self.grpo is None:
             raise ValueError("ablations need [sft] and [grpo]")
-        if (self.base is None) == (self.nano is None or self.pretraining is None):
+        if not self.base and not (self.nano and self.pretraining):
             raise ValueError("name one start of all rows: [base], or [nano] with [pretraining]")
         if not self.data.hold_out:
             raise ValueError("data.hold_out is empty: name the sources that the rows are judged on")
@@ -171,12 +173,12 @@ def rows_named(names: Sequence[str] | None) -> tuple[Row, ...]:
 
 def is_pretrained(recipe: AblationRecipe, out: Path) -> bool:
     """Whether the model that all rows begin with is there; its `mmrad.json` is written last."""
-    return recipe.base is not None or (Path(start_of(recipe, out)) / "mmrad.json").exists()
+    return recipe.pretraining is None or (Path(start_of(recipe, out)) / "mmrad.json").exists()
 
 
 def start_of(recipe: AblationRecipe, out: Path) -> str | Path:
     """The model that all rows begin with."""
-    return recipe.base.path if recipe.base else out / "pretraining" / "model"
+    return recipe.base.path if recipe.base and not recipe.pretraining else out / "pretraining" / "model"
 
 
 def trainings_of(row: Row, recipe: AblationRecipe, seed: int, out: Path) -> list[Training]:
@@ -254,7 +256,7 @@ def plan(recipe: AblationRecipe, out: Path, rows: Sequence[Row], seeds: Sequence
 
 
 def _pretraining(recipe: AblationRecipe, out: Path, rows: Sequence[Row]) -> Iterator[Planned]:
-    if recipe.pretraining and recipe.base is None:
+    if recipe.pretraining:
         stages = ", ".join(f"{stage.objective} {stage.steps}" for stage in recipe.pretraining.stages)
         names = tuple(row.key for row in rows)
         folder = Path(start_of(recipe, out)).parent

@@ -1,4 +1,4 @@
-"""A nano model from nothing: stages of training with transformers' Trainer, each from the model before."""
+"""A nano model, from nothing or from another: stages of transformers' Trainer, each from the model before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mmrad.train.examples.scripted import ScriptedExamples
 from mmrad.train.models import load_model, save_model
 from mmrad.train.pretraining.features import patch_features
 from mmrad.train.pretraining.muon import Muon, Part
-from mmrad.train.pretraining.nano import NanoSize, build_nano, train_tokenizer, whiten_patches
+from mmrad.train.pretraining.nano import build_nano, train_tokenizer, whiten_patches
 from mmrad.train.pretraining.objectives import Features, Objective, Pairs, Texts, finding_parts
 from mmrad.train.pretraining.seeing import prepare_tower
 from mmrad.train.recipe import Pretraining, Recipe, Stage, seed_of
@@ -43,7 +43,7 @@ def pretrain(
     examples: Examples,
     out: Path,
     *,
-    start: Path | None = None,
+    start: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train a nano model; called again after an interruption, it goes on from its last checkpoint.
@@ -52,7 +52,8 @@ def pretrain(
         recipe: The recipe.
         examples: What to train on.
         out: Folder for checkpoints and the result.
-        start: Folder of a trained model to go on from; None builds a new one.
+        start: A trained model to go on from, see `load_model`; None takes that of `[base]`, or builds a new
+            one of the size in `[nano]`.
         progress: Called with images done and images in all while features are computed.
 
     Returns:
@@ -61,13 +62,16 @@ def pretrain(
     Raises:
         UsageError: When the recipe makes no model, or the folder was begun with another recipe.
     """
-    if recipe.nano is None or recipe.pretraining is None:
-        raise UsageError(f"the recipe {recipe.name!r} has no [nano] and [pretraining] to make a model with")
+    start = start or (recipe.base.path if recipe.base else None)
+    if recipe.pretraining is None or not (start or recipe.nano):
+        raise UsageError(
+            f"the recipe {recipe.name!r} makes no model: that takes [pretraining], and [nano] or [base]"
+        )
     if not isinstance(examples, ScriptedExamples):
         raise UsageError(f'the recipe {recipe.name!r} pretrains a model: set data.texts = "fresh"')
     _claim(out, recipe, recipe.pretraining)
     if not (out / "untrained").exists():
-        model, processor = load_model(start) if start else _built(recipe, recipe.nano, examples)
+        model, processor = load_model(start) if start else _built(recipe, examples)
         save_model(model, processor, recipe.asking, out / "untrained", dtype=torch.float32)
     latest = out / "untrained"
     for number, stage in enumerate(recipe.pretraining.stages, start=1):
@@ -149,8 +153,10 @@ def _claim(out: Path, recipe: Recipe, pretraining: Pretraining) -> None:
     claim(out, settings)
 
 
-def _built(recipe: Recipe, size: NanoSize, examples: ScriptedExamples) -> tuple[Any, Any]:
+def _built(recipe: Recipe, examples: ScriptedExamples) -> tuple[Any, Any]:
     """A new model, with a tokenizer for the texts and a patch embedding for the images of the examples."""
+    size = recipe.nano
+    assert size, "asked for by the caller"
     examples.set_epoch(0)
     chosen = [examples[index] for index in _spread(len(examples), TOKENIZER_TEXTS)]
     texts = [text for example in chosen for text in _texts(example)]
