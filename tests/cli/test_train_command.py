@@ -79,6 +79,39 @@ def test_from_nothing_to_a_folder_to_publish(recipe, tmp_path, monkeypatch):
     assert "license: apache-2.0" in (tmp_path / "published" / "README.md").read_text()
 
 
+BASE = """
+name = "taught"
+data = { corpus = "nowhere" }
+asking = {}
+base = { path = "anomaly-r1-nano" }
+"""
+STAGES = """
+[pretraining]
+weight_decay = 0.0
+seed = 0
+stages = [{ objective = "texts", steps = 2, batch_size = 4, learning_rate = 1e-2 }]
+"""
+
+
+def test_a_base_that_is_taught_further_is_as_large_as_it_is(tmp_path):
+    path = tmp_path / "taught.toml"
+    path.write_text(BASE + STAGES + "[sft]\nsteps = 2\n")
+    assert "5,015,616" in run("train", "sft", path, "--out", tmp_path / "out", "--dry-run")
+    path.write_text(BASE + STAGES)
+    with pytest.raises(UsageError, match=r"has no \[sft\] table"):
+        run("train", "sft", path, "--out", tmp_path / "out", "--dry-run")
+
+
+def test_a_recipe_without_a_training_or_a_model_is_refused(recipe, tmp_path):
+    text = recipe.read_text()
+    recipe.write_text(text.partition("[nano]")[0] + '[base]\npath = "anomaly-r1-nano"\n')
+    with pytest.raises(UsageError, match=r"has no \[sft\] table"):
+        run("train", "sft", recipe, "--out", tmp_path / "out")
+    recipe.write_text(text.partition("[nano]")[0] + "[sft]\nsteps = 2\n")
+    with pytest.raises(UsageError, match="begins with no model"):
+        run("train", "sft", recipe, "--out", tmp_path / "out")
+
+
 def test_a_dry_run_tells_the_memory_and_writes_nothing(recipe, tmp_path):
     told = run("train", "sft", recipe, "--out", tmp_path / "out", "--dry-run", "--start", "anomaly-r1-nano")
     assert "5,015,616" in told and "at most, per device" in told

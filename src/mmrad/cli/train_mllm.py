@@ -36,7 +36,10 @@ def sft(
     """
     loaded = _load(recipe)
     if dry_run:
-        _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
+        # What a base is taught further has its size, and need not be there yet.
+        _tell_memory(
+            loaded, "sft", start or (loaded.base.path if loaded.base else _start_of_sft(loaded, out))
+        )
         return
     examples = _examples(loaded, out)
     if loaded.pretraining:
@@ -44,9 +47,9 @@ def sft(
 
         with progress("features") as update:
             start = str(pretrain(loaded, examples, out / "pretraining", start=start, progress=update))
-    if loaded.sft is None:
-        typer.echo(f"wrote {start}")
-        return
+        if loaded.sft is None:
+            typer.echo(f"wrote {start}")
+            return
     from mmrad.train.sft import sft as run_sft
 
     with progress("sft, updates") as update:
@@ -105,7 +108,10 @@ def _start_of_sft(loaded: Recipe, out: Path) -> str:
     if loaded.pretraining:
         return str(out / "pretraining" / "model")
     if loaded.base is None:
-        raise UsageError(f"the recipe {loaded.name!r} has neither [base] nor [nano]; or give --start MODEL")
+        raise UsageError(
+            f"the recipe {loaded.name!r} begins with no model: give it [base], or [nano] with [pretraining], "
+            "or say --start MODEL"
+        )
     return loaded.base.path
 
 

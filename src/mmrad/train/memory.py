@@ -147,9 +147,9 @@ def estimate(
     """
     device = device or Device.here()
     lora = recipe.base.lora if recipe.base else None
+    sequences, longest = _micro_batch(recipe, stage)
     config, parameters, trainable = count_parameters(model, lora)
     kept = 2 if lora and device.memory and device.computed == 2 else 4  # see `weights_dtype`
-    sequences, longest = _micro_batch(recipe, stage)
     frozen = parameters - trainable
     part = recipe.grpo if stage == "grpo" else None
     reinforced = part is not None
