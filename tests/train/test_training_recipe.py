@@ -1,31 +1,18 @@
+from pathlib import Path
+
 import pytest
 
 from mmrad.errors import DataError
 from mmrad.train.recipe import load_recipe
 
-TWO_STARTS = """
-name = "two"
-data = { corpus = "corpus" }
-asking = {}
-base = { path = "anomaly-r1-nano" }
-
-[nano]
-text_width = 32
-text_layers = 1
-text_heads = 2
-text_mlp = 64
-vision_width = 32
-vision_layers = 1
-vision_heads = 2
-vision_mlp = 32
-vocabulary = 1600
-"""
+NANO = Path(__file__).parents[2] / "recipes" / "nano.toml"
+BASE = '[base]\npath = "anomaly-r1-nano"\n'
 
 
 def test_a_recipe_has_one_start(tmp_path):
     path = tmp_path / "two.toml"
-    path.write_text(TWO_STARTS)
+    path.write_text(NANO.read_text("utf-8") + BASE)
     with pytest.raises(DataError, match=r"two\.toml.*name one start: \[base\], or \[nano\]"):
         load_recipe(path)
-    path.write_text(TWO_STARTS.partition("[nano]")[0])
+    path.write_text(NANO.read_text("utf-8").partition("[nano]")[0] + BASE)
     assert load_recipe(path).base

@@ -36,10 +36,7 @@ def sft(
     """
     loaded = _load(recipe)
     if dry_run:
-        # What a base is taught further has its size, and need not be there yet.
-        _tell_memory(
-            loaded, "sft", start or (loaded.base.path if loaded.base else _start_of_sft(loaded, out))
-        )
+        _tell_memory(loaded, "sft", start or _start_of_sft(loaded, out))
         return
     examples = _examples(loaded, out)
     if loaded.pretraining:
@@ -100,19 +97,19 @@ def _examples(loaded: Recipe, out: Path, *, negatives: bool = False) -> Examples
 
 
 def _start_of_sft(loaded: Recipe, out: Path) -> str:
-    """The model that supervised fine-tuning starts from.
+    """The model that supervised fine-tuning starts from; before pretraining a base, which has its size.
 
     Raises:
         UsageError: When nothing names one.
     """
+    if loaded.base:
+        return loaded.base.path
     if loaded.pretraining:
         return str(out / "pretraining" / "model")
-    if loaded.base is None:
-        raise UsageError(
-            f"the recipe {loaded.name!r} begins with no model: give it [base], or [nano] with [pretraining], "
-            "or say --start MODEL"
-        )
-    return loaded.base.path
+    raise UsageError(
+        f"the recipe {loaded.name!r} begins with no model: give it [base], or [nano] with [pretraining], "
+        "or say --start MODEL"
+    )
 
 
 def _start_of_grpo(loaded: Recipe, out: Path) -> str:
