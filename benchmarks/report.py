@@ -9,24 +9,20 @@ First paint and interactive are counted from the start of the navigation to the 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import re
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import aiohttp
 import cv2
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 from mmrad.answer import Instance, render
 from mmrad.bench import Run, RunInfo, verdict_to_record
@@ -224,81 +220,22 @@ def _reasoning(sample: Sample, places: Sequence[Instance], rng: np.random.Genera
 # ---- the browser
 
 
-Evaluate = Callable[[str], Awaitable[Any]]
-"""Runs an expression in a page and gives its value, of JSON's types."""
-
-
-@asynccontextmanager
-async def browsing(url: str) -> AsyncIterator[Evaluate]:
-    """A fresh browser that goes to an address."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [
-            str(browser), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--remote-debugging-port=0", "--window-size=1280,900",
-            f"--user-data-dir={profile}", "about:blank",
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        try:
-            new_page = f"http://127.0.0.1:{_port(process)}/json/new?about:blank"
-            async with aiohttp.ClientSession() as session:
-                async with session.put(new_page) as reply:
-                    socket = (await reply.json(content_type=None))["webSocketDebuggerUrl"]
-                async with session.ws_connect(socket, max_msg_size=0) as connection:
-                    page = _Page(connection)
-                    await page.call("Page.navigate", url=url)
-                    yield page.evaluate
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-class _Page:
-    """A page behind the Chrome DevTools protocol."""
-
-    def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        self._connection = connection
-        self._calls = 0
-
-    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._calls += 1
-        await self._connection.send_json({"id": self._calls, "method": method, "params": parameters})
-        while True:
-            reply: dict[str, Any] = await self._connection.receive_json()
-            if reply.get("id") == self._calls:
-                return dict(reply.get("result", {}))
-
-    async def evaluate(self, expression: str) -> Any:
-        reply = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return reply.get("result", {}).get("value")
-
-
-def _port(process: subprocess.Popen[str]) -> str:
-    assert process.stderr
-    for line in process.stderr:
-        if found := re.search(r"DevTools listening on ws://[^:]+:(\d+)/", line):
-            return found[1]
-    raise RuntimeError("Chromium did not start")
-
-
-async def opened(path: Path, hash_: str = "") -> dict[str, float]:
+def opened(path: Path) -> dict[str, float]:
     """Milliseconds from the start of the navigation to the first paint and until the page is interactive."""
-    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-    asked = {"ready": "Number(document.documentElement?.dataset.ready)", "paint": paint}
-    async with browsing(path.as_uri() + hash_) as evaluate:
-        return {name: await until(evaluate, expression) for name, expression in asked.items()}
+    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        times = {name: page.wait_for_function(asked).json_value() for name, asked in TIMES.items()}
+        browser.close()
+    return times
 
 
-async def until(evaluate: Evaluate, expression: str, seconds: float = 60.0) -> Any:
-    """The value of an expression once it is true.
-
-    Raises:
-        TimeoutError: When it does not become so.
-    """
-    async with asyncio.timeout(seconds):
-        while not (value := await evaluate(expression)):
-            await asyncio.sleep(0.02)
-        return value
+TIMES = {
+    "ready": "Number(document.documentElement?.dataset.ready)",
+    "paint": "performance.getEntriesByName('first-contentful-paint')[0]?.startTime",
+}
 
 
 def _results(queries: int, models: int, folder: Path, repeats: int) -> Iterator[str]:
@@ -314,7 +251,7 @@ def _results(queries: int, models: int, folder: Path, repeats: int) -> Iterator[
     beside = list(path.with_name("report_files").glob("*")) if path.with_name("report_files").is_dir() else []
     pictures = sum(file.stat().st_size for file in beside) / 1e6
     yield f"file {path.stat().st_size / 1e6:.1f} MB; {len(beside)} pictures beside it, {pictures:.1f} MB"
-    times = [asyncio.run(opened(path)) for _ in range(repeats)]
+    times = [opened(path) for _ in range(repeats)]
     for name, title in (("paint", "first paint"), ("ready", "interactive, gallery drawn")):
         values = [one[name] / 1000 for one in times]
         span = f"{min(values):.2f} to {max(values):.2f}, {repeats} fresh browsers"

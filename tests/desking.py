@@ -12,12 +12,10 @@ from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from browser import PATIENCE
 from mmrad.corpus.reviews import Review, read_reviews
 from mmrad.review.criteria import Criteria
 from mmrad.review.store.store import Store
-
-PATIENCE = 60_000
-"""Milliseconds in which something must show; these machines are shared."""
 
 expect.set_options(timeout=PATIENCE)
 

@@ -240,9 +240,9 @@ def page(runs: list[Run], tmp_path: Path) -> Path:
 
 
 @needs_browser
-def test_the_page_shows_maps_and_thresholds(page: Path, runs: list[Run], tmp_path: Path) -> None:
+def test_the_page_shows_maps_and_thresholds(page: Path, runs: list[Run]) -> None:
     bad = next(sample.id for sample in runs[1].samples if sample.anomalous)
-    seen = Page(rendered(page, f"#open={bad}", tmp_path))
+    seen = Page(rendered(page, f"#open={bad}"))
     text = " ".join(seen.texts)
     assert seen.classes().count("panel") == 3
     assert seen.classes().count("heat") == 2  # over the query, for each of the expert's runs
@@ -253,7 +253,7 @@ def test_the_page_shows_maps_and_thresholds(page: Path, runs: list[Run], tmp_pat
 
 
 @needs_browser
-def test_an_expert_says_no_words(page: Path, tmp_path: Path) -> None:
+def test_an_expert_says_no_words(page: Path) -> None:
     said = driven(
         page,
         """
@@ -264,13 +264,12 @@ def test_an_expert_says_no_words(page: Path, tmp_path: Path) -> None:
         log.push(byId("reasoning-key").hidden);
         """,
         "#open=made/nut/test/bad/000",
-        tmp_path,
     )
     assert said == ["3", "true", "0", "false", "0", "false", "false"]  # the model first: it writes
 
 
 @needs_browser
-def test_heat_can_be_switched_off_and_filters_work(page: Path, runs: list[Run], tmp_path: Path) -> None:
+def test_heat_can_be_switched_off_and_filters_work(page: Path, runs: list[Run]) -> None:
     said = driven(
         page,
         """
@@ -286,8 +285,6 @@ def test_heat_can_be_switched_off_and_filters_work(page: Path, runs: list[Run], 
         change(form.run, "0");
         log.push(layers().length);
         """,
-        "",
-        tmp_path,
     )
     assert said[:6] == ["0", "12", "block", "none", "false", "true"]
     judged = [{run.verdicts[sample.id].anomalous for run in runs} for sample in runs[0].samples]
@@ -296,7 +293,7 @@ def test_heat_can_be_switched_off_and_filters_work(page: Path, runs: list[Run], 
 
 
 @needs_browser
-def test_oracle_rows_stand_last_and_unmarked_beside_published_ones(page: Path, tmp_path: Path) -> None:
+def test_oracle_rows_stand_last_and_unmarked_beside_published_ones(page: Path) -> None:
     said = driven(
         page,
         """
@@ -310,7 +307,5 @@ def test_oracle_rows_stand_last_and_unmarked_beside_published_ones(page: Path, t
         log.push(document.querySelectorAll("#leaderboard-table tr:not(.published) .best").length > 0);
         log.push(document.querySelectorAll("#plot-sweeps polyline").length, byId("sweeps").hidden);
         """,
-        "",
-        tmp_path,
     )
     assert said == ["writer,patchcore,patchcore-oracle", "1", "0", "true", "2", "false"]

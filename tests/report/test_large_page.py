@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-from browser import benchmark, facts_of, needs_browser, queries_of
+from browser import benchmark, facts_of, needs_browser, opened, queries_of
 from mmrad.report.page import ReportWriter
 
 QUERIES = 5000
@@ -19,15 +18,11 @@ def test_five_thousand_queries_open(tmp_path: Path) -> None:
     assert facts_of(path)["runs"][0]["overall"]["samples"] == QUERIES
     assert len(queries_of(path)["queries"]["id"]) == QUERIES
 
-    async def look() -> list[object]:
-        async with bench.browsing(path.as_uri() + "#open=visa/pcb1/test/04989") as evaluate:
-            await bench.until(evaluate, "document.documentElement.dataset.ready")
-            await bench.until(evaluate, "document.querySelector('.panel img')?.naturalWidth")
-            found = [await evaluate("byId('viewer-title').textContent"), await evaluate("entries.length")]
-            found.append(await evaluate("document.querySelectorAll('.card').length < 300"))
-            await evaluate("viewer.close(); byId('method').scrollIntoView({ behavior: 'instant' })")
-            await bench.until(evaluate, "document.querySelectorAll('.card').length > 48")
-            found.append(await evaluate("byId('pictures-missing').hidden"))
-            return found
-
-    assert asyncio.run(look()) == ["visa/pcb1/test/04989", QUERIES, True, True]
+    with opened(path, "#open=visa/pcb1/test/04989") as page:
+        page.wait_for_function("document.querySelector('.panel img')?.naturalWidth")
+        assert page.locator("#viewer-title").inner_text() == "visa/pcb1/test/04989"
+        assert page.evaluate("entries.length") == QUERIES
+        assert page.locator(".card").count() < 300
+        page.evaluate("viewer.close(); byId('method').scrollIntoView({ behavior: 'instant' })")
+        page.wait_for_function("document.querySelectorAll('.card').length > 48")
+        assert page.locator("#pictures-missing").is_hidden()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import Page, driven, facts_of, needs_browser, queries_of, rendered
+from browser import Page, driven, facts_of, needs_browser, opened, queries_of, rendered
 from mmrad.bench import Run
 from mmrad.errors import DataError, UsageError
 from mmrad.metrics import score
@@ -133,8 +133,8 @@ def test_published_rows_stand_only_beside_their_dataset(runs: list[Run], tmp_pat
 
 
 @needs_browser
-def test_a_browser_draws_the_page(written: Path, tmp_path: Path) -> None:
-    html = rendered(written, "#open=plant/bolt/test/bad2", tmp_path)
+def test_a_browser_draws_the_page(written: Path) -> None:
+    html = rendered(written, "#open=plant/bolt/test/bad2")
     page = Page(html)
     classes = page.classes()
     assert classes.count("card") == 5
@@ -148,13 +148,13 @@ def test_a_browser_draws_the_page(written: Path, tmp_path: Path) -> None:
 
 
 @needs_browser
-def test_a_filter_in_the_address_is_applied(written: Path, tmp_path: Path) -> None:
-    page = Page(rendered(written, "#run=1&outcome=missed", tmp_path))
+def test_a_filter_in_the_address_is_applied(written: Path) -> None:
+    page = Page(rendered(written, "#run=1&outcome=missed"))
     assert page.classes().count("card") == 3
 
 
 @needs_browser
-def test_the_leaderboard_sorts_by_mouse_and_keyboard(written: Path, tmp_path: Path) -> None:
+def test_the_leaderboard_sorts_by_mouse_and_keyboard(written: Path) -> None:
     steps = """
       const first = () => document.querySelector(".leaderboard tbody th").dataset.value.slice(0, 5);
       const heading = () => document.querySelector('.leaderboard th[data-key="accuracy"]');
@@ -163,7 +163,7 @@ def test_the_leaderboard_sorts_by_mouse_and_keyboard(written: Path, tmp_path: Pa
       log.push(heading().firstChild.tagName, heading().firstChild.type, heading().firstChild.tabIndex);
       change(document.querySelector('input[name="iou"][value="0.5"]'), true);
       log.push(first(), heading().getAttribute("aria-sort"), state.iou);"""
-    found = driven(written, steps, "", tmp_path)
+    found = driven(written, steps)
     # A button in the heading is reached by Tab and pressed by Enter; a new figure keeps the order.
     assert found == [
         "caref", "descending", "hasty", "ascending", "BUTTON", "button", "0", "hasty", "ascending", "0.5",
@@ -171,7 +171,7 @@ def test_the_leaderboard_sorts_by_mouse_and_keyboard(written: Path, tmp_path: Pa
 
 
 @needs_browser
-def test_keys_step_and_the_address_follows(written: Path, tmp_path: Path) -> None:
+def test_keys_step_and_the_address_follows(written: Path) -> None:
     steps = """
       const place = () => byId("viewer-place").textContent[0];
       document.querySelector(".card").click(); log.push(place());
@@ -181,13 +181,13 @@ def test_keys_step_and_the_address_follows(written: Path, tmp_path: Path) -> Non
       press("b"); press("t"); log.push(document.body.className);
       const closed = new Promise((done) => viewer.addEventListener("close", done));
       byId("close").click(); await closed; log.push(viewer.open, location.hash);"""
-    assert driven(written, steps, "", tmp_path) == [
+    assert driven(written, steps) == [
         "1", "2", "5", "true", "no-boxes no-truth", "false", "#boxes=0&truth=0",
     ]  # fmt: skip
 
 
 @needs_browser
-def test_filters_and_search(written: Path, tmp_path: Path) -> None:
+def test_filters_and_search(written: Path) -> None:
     steps = """
       const form = byId("gallery-controls").elements;
       const cards = () => document.querySelectorAll(".card").length;
@@ -200,7 +200,7 @@ def test_filters_and_search(written: Path, tmp_path: Path) -> None:
       change(form.label, ""); change(form.q, "BAD1"); await later(300); log.push(cards());
       change(form.q, "no such text"); await later(300);
       log.push(cards(), byId("gallery-count").textContent);"""
-    assert driven(written, steps, "", tmp_path) == [
+    assert driven(written, steps) == [
         "bad1 bad2 bad3 good1",
         "bad3",
         "bad2 bad3 good2",
@@ -212,10 +212,10 @@ def test_filters_and_search(written: Path, tmp_path: Path) -> None:
 
 
 @needs_browser
-def test_a_link_to_a_query_wins_over_filters_that_hide_it(written: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_query_wins_over_filters_that_hide_it(written: Path) -> None:
     steps = 'log.push(viewer.open, byId("viewer-title").textContent);'
     hash_ = "#run=1&outcome=right&open=plant/bolt/test/bad1"
-    assert driven(written, steps, hash_, tmp_path) == ["true", "plant/bolt/test/bad1"]
+    assert driven(written, steps, hash_) == ["true", "plant/bolt/test/bad1"]
 
 
 @needs_browser
@@ -232,33 +232,33 @@ def test_boxes_in_the_reasoning_are_marked_by_their_worth(runs: list[Run], tmp_p
       const marks = document.querySelectorAll(".panel mark");
       for (const mark of marks) log.push(mark.className, mark.firstChild.data);
       log.push(document.querySelector(".panel .raw").textContent.length);"""
-    assert driven(path, steps, f"#open={key}", tmp_path) == [
+    assert driven(path, steps, f"#open={key}") == [
         "hit", "[8, 8, 28, 24]", "wrong", "[60, 40, 76, 56]", "other", "[1, 2, 3, 4]", str(len(raw)),
     ]  # fmt: skip
 
 
 @needs_browser
-def test_downloads_are_the_tables_as_text(written: Path, tmp_path: Path) -> None:
+def test_downloads_are_the_tables_as_text(written: Path) -> None:
     steps = """
       const blobs = [];
       URL.createObjectURL = (blob) => { blobs.push(blob); return "data:,"; };
       HTMLAnchorElement.prototype.click = function () { log.push(this.download); };
       for (const button of document.querySelectorAll("[data-download]")) button.click();
       for (const blob of blobs) log.push(await blob.text());"""
-    tex, md, csv, *texts = driven(written, steps, "", tmp_path)
+    tex, md, csv, *texts = driven(written, steps)
     assert (tex, md, csv) == ("leaderboard.tex", "leaderboard.md", "leaderboard.csv")
     assert texts == [facts_of(written)["downloads"][name] for name in (tex, md, csv)]
     assert "\\toprule" in texts[0] and "| ---" in texts[1] and texts[2].startswith("section,model")
 
 
 @needs_browser
-def test_another_leader_is_compared_with(written: Path, tmp_path: Path) -> None:
+def test_another_leader_is_compared_with(written: Path) -> None:
     steps = """
       const cell = () => document.querySelector(".comparison tbody td .number").textContent;
       log.push(cell());
       change(byId("comparison-controls").elements.leader, "1");
       log.push(cell());"""
-    first, second = driven(written, steps, "", tmp_path)
+    first, second = driven(written, steps)
     assert (first[0], second[0]) == ("−", "+")
     assert first[1:] == second[1:]
 
@@ -270,16 +270,19 @@ def test_pictures_beside_the_page_may_be_missing(runs: list[Run], tmp_path: Path
     assert json.loads(path.read_text("utf-8").partition('id="images">')[2].partition("</script>")[0])
     if not there:
         (tmp_path / "page_files").rename(tmp_path / "elsewhere")
-    page = Page(rendered(path, "", tmp_path))
-    pictures = [image for image in page.named("img") if (image["src"] or "").startswith("page_files/")]
-    hidden = next(a for _, a in page.tags if a.get("id") == "pictures-missing")
-    assert bool(pictures) == there
-    assert ("hidden" in hidden) == there
-    assert page.classes().count("card") == 5
+    with opened(path) as page:
+        page.locator(".card").first.scroll_into_view_if_needed()  # they are loaded when they are looked at
+        if there:
+            page.wait_for_function("document.querySelector('.card img').naturalWidth")
+        else:
+            page.locator("#pictures-missing").wait_for()
+        assert page.locator("#pictures-missing").is_hidden() == there
+        assert bool(page.locator("img[src^='page_files/']").count()) == there
+        assert page.locator(".card").count() == 5
 
 
 @needs_browser
-def test_controls_and_plots_have_names(written: Path, tmp_path: Path) -> None:
+def test_controls_and_plots_have_names(written: Path) -> None:
     steps = """
       const all = (selector) => [...document.querySelectorAll(selector)];
       const named = (field) => field.labels?.length || field.ariaLabel || field.textContent.trim();
@@ -290,4 +293,4 @@ def test_controls_and_plots_have_names(written: Path, tmp_path: Path) -> None:
       const headed = (table) => table.tBodies[0].rows[0].querySelector("th[scope=row]");
       log.push(...all("table").filter((table) => !headed(table)).map((table) => table.id));
       log.push(document.querySelectorAll("svg.chart").length);"""
-    assert driven(written, steps, "#open=plant/bolt/test/bad2", tmp_path) == ["3"]
+    assert driven(written, steps, "#open=plant/bolt/test/bad2") == ["3"]

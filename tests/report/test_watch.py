@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import benchmark, driven, facts_of, needs_browser
+from browser import driven, facts_of, needs_browser, opened
 from mmrad.bench import Run
 from mmrad.bench.run import VERDICTS_FILE
 from mmrad.report import write_report
@@ -97,16 +96,10 @@ def test_an_interrupt_ends_the_command_well(runs: list[Run]) -> None:
 @needs_browser
 def test_the_page_reads_itself_again_where_it_was(runs: list[Run], tmp_path: Path) -> None:
     path = ReportWriter(tmp_path / "page.html", thumb=32).write(runs, reload_after=1)
-    bench = benchmark()
-
-    async def look() -> list[object]:
-        async with bench.browsing(path.as_uri() + "#metric=recall") as evaluate:
-            await bench.until(evaluate, "document.documentElement.dataset.ready")
-            await evaluate("scrollTo({ top: 700, behavior: 'instant' }); globalThis.before = true")
-            await bench.until(evaluate, "!globalThis.before && document.documentElement?.dataset.ready")
-            return [await evaluate(value) for value in ("scrollY", "location.hash", "state.metric")]
-
-    assert asyncio.run(look()) == [700, "#metric=recall", "recall"]
+    with opened(path, "#metric=recall") as page:
+        page.evaluate("scrollTo({ top: 700, behavior: 'instant' }); globalThis.before = true")
+        page.wait_for_function("!globalThis.before && document.documentElement?.dataset.ready")
+        assert page.evaluate("[scrollY, location.hash, state.metric]") == [700, "#metric=recall", "recall"]
 
 
 @needs_browser
@@ -115,4 +108,4 @@ def test_a_finished_page_does_not(runs: list[Run], tmp_path: Path) -> None:
     steps = (
         "await later(3000); log.push(history.state === null, document.querySelectorAll('#live-on').length);"
     )
-    assert driven(path, steps, "", tmp_path) == ["true", "0"]
+    assert driven(path, steps) == ["true", "0"]
