@@ -12,7 +12,7 @@ from mmrad.train.ablation.figures import Counts, estimate, figure_draws
 from mmrad.train.ablation.rows import ROWS
 from mmrad.train.ablation.table import AblationTable, Judged, published_rows, tabulate
 
-FULL = "Anomaly-R1-7B"
+FULL = "Full Model"
 ACCURACY = COUNTED_FIGURES.index("accuracy")
 
 

@@ -75,7 +75,7 @@ class Row:
 
     Attributes:
         key: Its name in commands and folders.
-        title: Its name in the paper.
+        title: Its name in the paper, but for the full model, which is called Anomaly-R1-7B there.
         reasoning: Whether texts reason before they answer, in training and after.
         reference: Whether a normal image is shown, in training and after.
         cold_start: Whether supervised fine-tuning comes first.
@@ -106,7 +106,7 @@ ROWS = (
     Row("no-cold-start", "w/o CoT Cold-Start", cold_start=False),
     Row("no-rl", "w/o Reinforcement learning", reinforcement=False),
     Row("no-contrast", "w/o Contrastive Sampling", contrast=False),
-    Row("full", "Anomaly-R1-7B"),
+    Row("full", "Full Model"),
     Row("knowledge", "+ Domain Knowledge", knowledge=True),
 )
 """In the order of the paper."""

@@ -80,7 +80,7 @@ class Line:
 
     Attributes:
         row: Key of the row.
-        title: Its name in the paper.
+        title: That of the row.
         seeds: With which it is judged.
         unreadable: Share of answers without a readable verdict, mean over seeds.
         figures: By name, such as `accuracy` or `iou0.1_recall`.
