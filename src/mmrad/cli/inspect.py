@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmrad.cli.chat import Provider
 from mmrad.cli.inspect_expert import Judged, by_expert
-from mmrad.cli.options import BaseUrlOption, JsonOption, ModelHelp, ModelsOption, PromptsOption
+from mmrad.cli.options import (
+    BaseUrlOption,
+    JsonOption,
+    ModelHelp,
+    ModelsOption,
+    PromptsOption,
+    ProviderOption,
+)
 from mmrad.coordinates import CoordinateSpace
 from mmrad.errors import DataError, ProviderError, UsageError
 
@@ -43,9 +49,7 @@ def inspect(
     out: Annotated[Path | None, typer.Option(help="Annotated picture; beside PART by default.")] = None,
     prompts: PromptsOption = "default",
     base_url: BaseUrlOption = None,
-    provider: Annotated[
-        Provider | None, typer.Option(help="`inspect` for a model of inspect-ai's providers.")
-    ] = None,
+    provider: ProviderOption = None,
     space: Annotated[
         CoordinateSpace | None,
         typer.Option(help="Convention of the model's boxes, where neither catalogue nor family says it."),
@@ -90,7 +94,7 @@ def inspect(
             model,
             InspectionSettings(prompts=load_prompts(prompts)),
             base_urls=(base_url,) if base_url else (),
-            provider="inspect" if provider is Provider.INSPECT else None,
+            provider=provider,
             catalogue_file=own,
             score="confidence" if confidence else "auto",
             space=space,

@@ -12,8 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mmrad.cli.chat import ProviderOption, chat_model
-from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, ModelsOption, SeedOption
+from mmrad.cli.options import (
+    BaseUrlOption,
+    ConcurrencyOption,
+    JsonOption,
+    ModelsOption,
+    ProviderOption,
+    SeedOption,
+)
 from mmrad.cli.progress import progress
 from mmrad.errors import UsageError
 
@@ -54,7 +60,7 @@ def mmad(
     Example:  mmrad mmad MMAD --model gpt-4o --out mmad-runs
     """
     from mmrad.bench.mmad import Asking, ask_mmad, read_questions
-    from mmrad.catalogue import find_model
+    from mmrad.catalogue import chat_model, find_model
     from mmrad.view import Budget
 
     known = find_model(model, own)
@@ -71,7 +77,13 @@ def mmad(
         **{name: value for name, value in told.items() if value is not None},
     )
     questions = _chosen(root, read_questions(root, asking.templates), dataset, limit, seed)
-    chat = chat_model(model, known, base_url, provider, concurrency)
+    chat = chat_model(
+        model,
+        known,
+        provider=provider,
+        base_urls=[base_url] if base_url else [],
+        concurrency=concurrency,
+    )
     with progress(f"mmad {model}") as update:
         run = ask_mmad(root, questions, chat, out, asking=asking, max_cost=max_cost, progress=update)
     rows = run.rows()

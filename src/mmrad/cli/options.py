@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,4 +29,8 @@ ModelsOption = Annotated[
 ]
 BaseUrlOption = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint; the key is read from OPENAI_API_KEY.")
+]
+ProviderOption = Annotated[
+    Literal["openai", "inspect"] | None,
+    typer.Option(help="`openai` is any compatible endpoint, `inspect` any of inspect-ai."),
 ]

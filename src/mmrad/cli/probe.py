@@ -11,8 +11,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mmrad.cli.chat import ProviderOption, chat_model
-from mmrad.cli.options import BaseUrlOption, ConcurrencyOption, JsonOption, ModelsOption, SeedOption
+from mmrad.cli.options import (
+    BaseUrlOption,
+    ConcurrencyOption,
+    JsonOption,
+    ModelsOption,
+    ProviderOption,
+    SeedOption,
+)
 from mmrad.cli.progress import progress
 from mmrad.coordinates import CoordinateSpace
 
@@ -48,11 +54,17 @@ def probe(
 
     Example:  mmrad probe qwen3-vl-8b-instruct --base-url http://localhost:8000/v1
     """
-    from mmrad.catalogue import find_model
+    from mmrad.catalogue import chat_model, find_model
     from mmrad.inspectors.probe import SIZES_WH, ask, expected_usage, settle
 
     known = find_model(model, own)
-    chat = chat_model(model, known, base_url, provider, concurrency)
+    chat = chat_model(
+        model,
+        known,
+        provider=provider,
+        base_urls=[base_url] if base_url else [],
+        concurrency=concurrency,
+    )
     settings = _settings(known, space, reasoning=reasoning, seed=seed)
     if chat.price and (cost := chat.price.cost(expected_usage(settings, seed))) is not None:
         typer.echo(f"about ${cost:.3f} for {len(SIZES_WH)} pictures", err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from mmrad.cli.options import (
     CorpusArgument,
     JsonOption,
     PromptsOption,
+    ProviderOption,
     SeedOption,
     SourceOption,
 )
@@ -31,22 +31,13 @@ if TYPE_CHECKING:
     from mmrad.teach.recipe import TeachRecipe
 
 
-class Provider(Enum):
-    """Values of `--provider`."""
-
-    OPENAI = "openai"
-    INSPECT = "inspect"
-
-
 def teach(
     corpus: CorpusArgument,
     teacher: Annotated[
         str, typer.Option(help="Who writes: `scripted` needs no model; else a model of --base-url.")
     ] = "scripted",
     base_url: BaseUrlOption = None,
-    provider: Annotated[
-        Provider, typer.Option(help="`openai` is any compatible endpoint, `inspect` any of inspect-ai.")
-    ] = Provider.OPENAI,
+    provider: ProviderOption = None,
     recipe: Annotated[
         Path | None, typer.Option(help="TOML file with a chain of teachers, thresholds and views.")
     ] = None,
@@ -84,7 +75,7 @@ def teach(
     if recipe is None:
         table: dict[str, Any] = {
             "model": teacher,
-            "provider": provider.value,
+            "provider": provider or "openai",
             "base_url": base_url,
             "version": version,
             "tries": tries,

@@ -25,7 +25,7 @@ NANO = "anomaly-r1-nano"
 UNTRAINED = f"{NANO}-untrained"
 BUNDLED = (NANO, UNTRAINED)
 
-Provider = Literal["inspect", "vllm"]
+Provider = Literal["openai", "inspect", "vllm"]
 Score = Literal["auto", "probability", "confidence", "none"]
 
 
@@ -120,7 +120,7 @@ def make_inspector(
         ProviderError: When a key is missing or a local model cannot be loaded.
         MissingExtraError: When a package is missing.
     """
-    from mmrad.catalogue import find_model
+    from mmrad.catalogue import chat_model, find_model
     from mmrad.inspectors.experts.expert import is_expert
     from mmrad.inspectors.experts.settings import DETECTORS
 
@@ -160,9 +160,8 @@ def make_inspector(
         make = _make_vllm if provider == "vllm" else _make_local
         where = settings.space if known else space
         return make(known.api_model if known else model, settings, where, **common)
-    chat = _paced(
-        _chat_model(model, known, provider, base_urls, concurrency), requests_per_minute, tokens_per_minute
-    )
+    reached = chat_model(model, known, provider=provider, base_urls=base_urls, concurrency=concurrency)
+    chat = _paced(reached, requests_per_minute, tokens_per_minute)
     common["logprobs"] = _gives_probabilities(model, chat, known, score)
     return _make_chat(chat, settings, known, cache, max_cost, batch_state, **common)
 
@@ -251,30 +250,6 @@ def _about(known: Model | None, choices: _Choices) -> dict[str, Any]:
         "box_source": known.box_source,
         **({"overridden": overridden} if overridden else {}),
     }
-
-
-def _chat_model(
-    model: str, known: Model | None, provider: Provider | None, base_urls: Sequence[str], concurrency: int
-) -> ChatModel:
-    from mmrad.endpoint import Endpoint
-    from mmrad.endpoint.inspect_models import InspectModel
-
-    inspect = provider == "inspect" or (known and known.backend == "inspect" and not base_urls)
-    if inspect and base_urls:
-        raise UsageError(
-            f"{model}: inspect-ai has its own addresses; leave out either --base-url or --provider"
-        )
-    if inspect and known and known.backend != "inspect":
-        raise UsageError(
-            f"{model}: the catalogue does not say what inspect-ai calls it; leave --provider out, or give "
-            "inspect-ai's name (such as openai/gpt-4o) and --space"
-        )
-    if inspect:
-        price = known.price.to_price() if known and known.price else None
-        return InspectModel(known.api_model if known else model, concurrency, price)
-    if known:
-        return known.endpoint(concurrency=concurrency, base_urls=base_urls)
-    return Endpoint(model, base_urls[0], more_urls=tuple(base_urls[1:]), concurrency=concurrency)
 
 
 def _paced(chat: ChatModel, requests: float | None, tokens: float | None) -> ChatModel:
