@@ -95,8 +95,9 @@ stages = [{ objective = "texts", steps = 2, batch_size = 4, learning_rate = 1e-2
 
 def test_a_base_that_is_taught_further_is_as_large_as_it_is(tmp_path):
     path = tmp_path / "taught.toml"
-    path.write_text(BASE + STAGES + "[sft]\nsteps = 2\n")
-    assert "5,015,616" in run("train", "sft", path, "--out", tmp_path / "out", "--dry-run")
+    path.write_text(BASE + STAGES + "[sft]\nsteps = 2\n[grpo]\nsteps = 2\n")
+    for training in ("sft", "grpo"):
+        assert "5,015,616" in run("train", training, path, "--out", tmp_path / "out", "--dry-run")
     path.write_text(BASE + STAGES)
     with pytest.raises(UsageError, match=r"has no \[sft\] table"):
         run("train", "sft", path, "--out", tmp_path / "out", "--dry-run")

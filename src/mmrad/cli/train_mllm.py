@@ -66,10 +66,11 @@ def grpo(
     Example:  mmrad train grpo recipes/anomaly-r1-7b.toml --out out
     """
     loaded = _load(recipe)
-    begun = start or _start_of_grpo(loaded, out)
     if dry_run:
-        _tell_memory(loaded, "grpo", begun)
+        base = loaded.base.path if loaded.base else None  # has the size of what is trained from it
+        _tell_memory(loaded, "grpo", start or base or _start_of_grpo(loaded, out))
         return
+    begun = start or _start_of_grpo(loaded, out)
     from mmrad.train.reinforcement.grpo import grpo as run_grpo
 
     examples = _examples(loaded, out, negatives=True)
