@@ -1,6 +1,6 @@
 """How well the bundled nano inspects unseen factory images, of trained-on sources and of the one held out.
 
-    python benchmarks/nano.py [--out FOLDER] [--queries 400]
+    python benchmarks/nano.py [--out FOLDER] [--queries 400] [--seed 900]
 
 Prints a Markdown table with 95 % intervals (bootstrap over base images). The factory seed is not training's.
 """
@@ -29,9 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=None, help="keep data and verdicts here, to resume")
     parser.add_argument("--queries", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=UNSEEN.seed, help="of the images; 1 is training's")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="mmrad-nano-"))
-    corpus = factory_corpus(UNSEEN, out)
+    corpus = factory_corpus(UNSEEN.model_copy(update={"seed": arguments.seed}), out)
     recipe = load_recipe(Path(__file__).parents[1] / "recipes" / "nano.toml")
     samples = corpus.select(splits=["test"])
     drawn = random.Random(0).sample(samples, min(arguments.queries, len(samples)))
