@@ -183,6 +183,8 @@ def test_caps_caches_and_batches_reach_the_inspector(own: Path, tmp_path: Path) 
                 make_inspector(name, InspectionSettings(), catalogue_file=own, cache=cache, **options)
         with pytest.raises(UsageError, match="runs on this machine"):
             make_inspector(BUNDLED[0], InspectionSettings(), cache=cache)
+    with pytest.raises(UsageError, match="a --provider other than vllm"):
+        make_inspector(BUNDLED[0], InspectionSettings(), provider="inspect")
 
 
 def test_a_name_nobody_knows_names_the_ways(tmp_path: Path) -> None:

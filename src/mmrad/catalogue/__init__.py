@@ -2,6 +2,6 @@
 
 from mmrad.catalogue.entry import Model, PriceEntry
 from mmrad.catalogue.load import catalogue, find_model
-from mmrad.catalogue.reach import Provider, chat_model
+from mmrad.catalogue.reach import chat_model
 
-__all__ = ["Model", "PriceEntry", "Provider", "catalogue", "chat_model", "find_model"]
+__all__ = ["Model", "PriceEntry", "catalogue", "chat_model", "find_model"]

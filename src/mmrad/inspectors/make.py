@@ -152,9 +152,10 @@ def make_inspector(
             raise UsageError(f"{model}: its score is its map's maximum, and it knows no batches")
         return _make_anomalygpt(known, settings, choices, maps, common["name"])
     if bundled or provider == "vllm" or not (known or provider or base_urls):
-        if cache is not None or batch_state or base_urls:
+        if cache is not None or batch_state or base_urls or provider in ("openai", "inspect"):
             raise UsageError(
-                f"{model}: runs on this machine; leave out --base-url, a response cache and batches"
+                f"{model}: runs on this machine; leave out --base-url, a --provider other than vllm, "
+                "a response cache and batches"
             )
         common |= {"batch_size": batch_size, "logprobs": score in ("auto", "probability")}
         make = _make_vllm if provider == "vllm" else _make_local
