@@ -87,16 +87,16 @@ def chromium() -> Iterator[playwright.Browser]:
 
 
 @contextmanager
-def opened(path: Path, hash_: str = "") -> Iterator[playwright.Page]:
+def opened(path: Path, hash_: str = "", *, bypass_csp: bool = True) -> Iterator[playwright.Page]:
     """A page that has started; an error in its scripts fails the test.
 
     Args:
         path: The page.
         hash_: What the address ends with.
+        bypass_csp: Whether scripts of a test may do what the page's own policy forbids, such as waiting.
     """
     with chromium() as browser:
-        # The page's own policy would, rightly, not let another script than its own run.
-        page = browser.new_page(bypass_csp=True)
+        page = browser.new_page(bypass_csp=bypass_csp)
         page.set_default_timeout(PATIENCE)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -108,7 +108,7 @@ def opened(path: Path, hash_: str = "") -> Iterator[playwright.Page]:
 
 def rendered(path: Path, hash_: str = "") -> str:
     """The page's document after its script has run."""
-    with opened(path, hash_) as page:
+    with opened(path, hash_, bypass_csp=False) as page:
         return page.content()
 
 
